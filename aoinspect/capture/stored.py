@@ -1,0 +1,139 @@
+"""Where a capture's octets come from, as they are stored: a file, a pipe, or a stream that the caller opened.
+
+Nobody else opens, reads or waits. A read gives what is there at once, however little, so that a live pipe's
+frames are seen as they come.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import stat
+import sys
+import zlib
+from collections.abc import Callable
+from typing import BinaryIO
+
+from aoinspect.errors import CaptureError
+
+_CHUNK = 64 << 10
+
+
+class BrokenStreamError(Exception):
+    """The compressed octets, or the device that they lie on, do not go on as they should."""
+
+
+class StoredFile:
+    """A file or stream as it is stored, read from where it stands when it is given."""
+
+    def __init__(self, file: BinaryIO, path: str, is_owned: bool) -> None:
+        """`is_owned`: `close` closes `file` too."""
+        self.path = path
+        self.octets_read = 0
+        self._file = file
+        self._is_owned = is_owned
+        self._pushed_back = b""
+        # A wrapper such as GzipFile has the descriptor of what it wraps, so only plain files count.
+        plain = file if isinstance(file, io.FileIO) else getattr(file, "raw", None)
+        self._descriptor = plain.fileno() if isinstance(plain, io.FileIO) else None
+        self.is_seekable = bool(file.seekable())
+        self._base = file.tell() if self.is_seekable else 0
+        self.size = self._measure()
+        """Octets from the starting point to the end, as stored; None where the end is not known."""
+        self.is_live = self.size is None
+        self._read_once: Callable[[memoryview], int | None] = (
+            getattr(file, "readinto1", None) or getattr(file, "readinto", None) or self._read_by_copy
+        )
+
+    def _measure(self) -> int | None:
+        if self._descriptor is not None:
+            status = os.fstat(self._descriptor)
+            return max(status.st_size - self._base, 0) if stat.S_ISREG(status.st_mode) else None
+        if not self.is_seekable:
+            return None
+        end = self._file.seek(0, os.SEEK_END)
+        self._file.seek(self._base)
+        return max(end - self._base, 0)
+
+    def _read_by_copy(self, room: memoryview) -> int | None:
+        octets: bytes | None = self._file.read(min(len(room), _CHUNK))
+        if octets is None:
+            return None
+        room[: len(octets)] = octets
+        return len(octets)
+
+    def push_back(self, octets: bytes) -> None:
+        """Give `octets` to the next read again."""
+        self._pushed_back = octets + self._pushed_back
+        self.octets_read -= len(octets)
+
+    def readinto(self, room: memoryview) -> int:
+        """Wait for octets, put what is there into `room`, and say how many; 0 at the end. BrokenStreamError
+        on I/O errors.
+        """
+        if self._pushed_back:
+            count = min(len(room), len(self._pushed_back))
+            room[:count] = self._pushed_back[:count]
+            self._pushed_back = self._pushed_back[count:]
+        else:
+            try:
+                got = self._read_once(room)
+                while got is None:  # A descriptor that does not block has nothing yet.
+                    self.wait(None)
+                    got = self._read_once(room)
+            except (OSError, EOFError, zlib.error) as error:
+                raise BrokenStreamError(
+                    f"reading fails: {getattr(error, 'strerror', None) or error}"
+                ) from error
+            count = got
+        self.octets_read += count
+        return count
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until a read gives something at once, at most `seconds`; False where that cannot be known."""
+        if self._pushed_back:
+            return True
+        if self._descriptor is None:
+            return False
+        ready, _, _ = select.select([self._descriptor], [], [], seconds)
+        return bool(ready)
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Up to `length` stored octets from `offset` on, without moving what `readinto` reads next."""
+        if self._descriptor is not None:
+            return os.pread(self._descriptor, length, self._base + offset)
+        position = self._file.tell()
+        try:
+            self._file.seek(self._base + offset)
+            return self._file.read(length)
+        finally:
+            self._file.seek(position)
+
+    def close(self) -> None:
+        if self._is_owned:
+            self._file.close()
+
+
+def open_stored(source: str | os.PathLike[str] | BinaryIO) -> StoredFile:
+    """Open a path, or take a binary stream as it stands; "-" is standard input. CaptureError where that
+    fails.
+    """
+    if not isinstance(source, str | os.PathLike):
+        name = getattr(source, "name", None)
+        return StoredFile(source, name if isinstance(name, str) else "<stream>", is_owned=False)
+    path = os.fspath(source)
+    if path == "-":
+        return StoredFile(sys.stdin.buffer, "-", is_owned=False)
+    try:
+        return StoredFile(open(path, "rb", buffering=0), path, is_owned=True)
+    except IsADirectoryError:
+        raise CaptureError(f"{path}: this is a directory; name the capture files in it") from None
+    except FileNotFoundError:
+        raise CaptureError(f"{path}: there is no such file") from None
+    except PermissionError:
+        raise CaptureError(f"{path}: no permission to read it; change its mode or run as its owner") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero octet
+        raise CaptureError(
+            f"{path}: it cannot be opened: {getattr(error, 'strerror', None) or error}"
+        ) from None

@@ -1,0 +1,410 @@
+"""From captures to an analysis: the stages in their order, batch after batch.
+
+`Analyzer.feed` is the whole engine for one batch: locate, segments, pairs, judge, read off. A live pipe and a file of
+ten million frames both come through here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from aoinspect.capture.frames import I64, U8, Damage, FrameBatch, Interface
+from aoinspect.capture.reader import CaptureReader
+from aoinspect.engine.check import NO_CANDIDATE, Checker
+from aoinspect.engine.columns import Columns
+from aoinspect.engine.connections import Connections
+from aoinspect.engine.hash_index import ABSENT
+from aoinspect.engine.judge import Judge, Judgement
+from aoinspect.engine.keyring import Keyring
+from aoinspect.engine.locate import LocateCounts, Locator, Packets
+from aoinspect.engine.macs import windows
+from aoinspect.engine.pairs import PairTable
+from aoinspect.engine.reassembly import Datagram, Reassembler, batch_of
+from aoinspect.engine.segments import Segments, read_segments
+from aoinspect.engine.table import EMPTY, Rows, Table
+from aoinspect.engine.timeline import NO_MKT_INDEX, RunRows, Timeline
+from aoinspect.engine.verdicts import NO_MKT, Coverage, Method, Reason, Verdict
+from aoinspect.errors import UsageError
+from aoinspect.keys.model import KeyStore
+from dissectors.registry import Registry
+
+_MAC_OCTETS = 16
+
+
+@dataclass(slots=True)
+class CaptureCounts:
+    """One capture of a run, and what was read of it."""
+
+    path: str
+    frames: int = 0
+    link_types: list[int] = field(default_factory=list)
+    """In the order of first appearance."""
+    damage: Damage | None = None
+    located: LocateCounts = field(default_factory=LocateCounts)
+    tcp_segments: int = 0
+    is_without_times: bool = False
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts over all captures of a run."""
+
+    frames: int = 0
+    tcp_segments: int = 0
+    ao_segments: int = 0
+    md5_segments: int = 0
+    incomplete_datagrams: int = 0
+    is_interrupted: bool = False
+    verdicts: I64 = field(default_factory=lambda: np.zeros(len(Verdict), dtype=np.int64))
+    refused: int = 0
+    """Verified segments that the receiving end drops, by its own keys."""
+
+
+_PER_CONNECTION = {
+    "number": (np.int64, -1, ()),
+    "verdicts": (np.int64, 0, (len(Verdict),)),
+    "reasons": (np.int32, 0, (len(Reason),)),
+    "first_frames_by_verdict": (np.int64, 0, (len(Verdict),)),
+    "first_capture": (np.int32, -1, ()),
+    "first_frame": (np.int64, 0, ()),
+    "last_capture": (np.int32, -1, ()),
+    "last_frame": (np.int64, 0, ()),
+    "first_time_ns": (np.int64, 0, ()),
+    "last_time_ns": (np.int64, 0, ()),
+    "refused": (np.int64, 0, ()),
+    "first_refused_frame": (np.int64, 0, ()),
+    "refused_candidate": (np.int64, NO_CANDIDATE, ()),
+    "signed": (np.int64, 0, ()),
+}
+
+
+class Analyzer:
+    """The engine's state over a run. Feed it batches, then read `connections`, `tallies`, `timeline` and `table`."""
+
+    def __init__(
+        self,
+        store: KeyStore,
+        registry: Registry | None = None,
+        *,
+        keep_table: bool = True,
+        measure: bool = False,
+    ) -> None:
+        """`keep_table` keeps a row per protected segment; `measure` fills `stage_seconds`."""
+        self.keyring = Keyring(store)
+        if len(self.keyring.mkts) >= NO_MKT:
+            raise UsageError(f"{len(self.keyring.mkts)} different keys: more than the {NO_MKT - 1} that one run takes")
+        self.registry = registry if registry is not None else Registry()
+        self.pairs = PairTable(self.keyring)
+        self.checker = Checker(self.keyring, self.pairs)
+        self.connections = Connections(self.pairs)
+        self.judge = Judge(self.checker, self.connections)
+        self.timeline = Timeline()
+        self.tallies = Columns(_PER_CONNECTION)
+        self.table: Table | None = Table() if keep_table else None
+        self.totals = Totals()
+        self.captures: list[CaptureCounts] = []
+        self.connection_count = 0
+        """Connections that have a segment, numbered in the order of their first."""
+        self.stage_seconds: dict[str, float] = {}
+        """Seconds of processor time per stage, where `measure` was asked for."""
+        self._measure = measure
+        self._locator = Locator(self.registry)
+        self._reassembler = Reassembler()
+
+    def begin_capture(self, path: str, interfaces: list[Interface]) -> CaptureCounts:
+        """Starts another capture of the run; `interfaces` may still grow while it is read."""
+        capture = CaptureCounts(path)
+        self.captures.append(capture)
+        self._locator.counts = capture.located
+        self._reassembler = Reassembler()
+        self.checker.interfaces = interfaces
+        return capture
+
+    def feed(self, batch: FrameBatch) -> Rows:
+        """Takes the next batch of the current capture; the table's rows for it."""
+        capture = self.captures[-1]
+        capture.frames += len(batch)
+        self.totals.frames += len(batch)
+        for link_type in np.flatnonzero(np.bincount(batch.link_types)).tolist():
+            if link_type not in capture.link_types:
+                capture.link_types.append(link_type)
+        with self._stage("locate"):
+            packets, fragments = self._locator.locate(batch)
+            if fragments is not None:
+                completed, abandoned = self._reassembler.add(batch, fragments)
+                packets = self._with_datagrams(packets, completed + abandoned)
+        return self._analyse(packets)
+
+    def finish_capture(self) -> Rows:
+        """Ends the current capture; rows for datagrams whose pieces never came together."""
+        remaining = self._reassembler.finish()
+        self.totals.incomplete_datagrams += self._reassembler.given_up
+        if not remaining:
+            return EMPTY
+        packets, _ = self._locate_datagrams(remaining)
+        return self._analyse(packets)
+
+    # The stages behind `locate`.
+
+    def _analyse(self, packets: Packets) -> Rows:
+        with self._stage("options"):
+            segments = read_segments(packets)
+        self.captures[-1].tcp_segments += len(segments)
+        self.totals.tcp_segments += len(segments)
+        with self._stage("connect"):
+            pairs, sides = self.pairs.assign(segments)
+            is_protected = pairs != ABSENT
+            if not is_protected.all():
+                rows = np.flatnonzero(is_protected)
+                segments, pairs, sides = segments.select(rows), pairs[rows], sides[rows]
+        if not len(segments):
+            return EMPTY
+        with self._stage("select and check"):
+            judgement = self.judge.judge(segments, pairs, sides)
+        with self._stage("read off"):
+            return self._read_off(segments, sides, judgement)
+
+    def _read_off(self, segments: Segments, sides: U8, judgement: Judgement) -> Rows:
+        verified = judgement.candidates != NO_CANDIDATE
+        lists = self.checker.lists
+        mkts = np.full(len(segments), NO_MKT_INDEX, dtype=np.int64)
+        is_refused = np.zeros(len(segments), dtype=np.bool_)
+        if len(lists.mkts):
+            chosen = np.maximum(judgement.candidates, 0)
+            mkts = np.where(verified, lists.mkts[chosen], NO_MKT_INDEX)
+            is_refused = verified & lists.is_refused[chosen]
+        coverages = self._coverages(segments, judgement, mkts)
+        self._tally(segments, judgement, is_refused)
+        signed = (segments.methods != Method.NONE) & (segments.malformed == Reason.NONE)
+        rows = np.flatnonzero(signed) if not signed.all() else slice(None)
+        packets = segments.packets
+        self.timeline.extend(
+            RunRows(
+                connections=judgement.connections[rows],
+                sides=sides[rows],
+                methods=segments.methods[rows],
+                key_ids=segments.key_ids[rows],
+                rnext_key_ids=segments.rnext_key_ids[rows],
+                mkts=mkts[rows],
+                verdicts=judgement.verdicts[rows],
+                coverages=coverages[rows],
+                frames=packets.frames[rows],
+                times_ns=packets.times_ns[rows],
+                positions=(judgement.snes[rows].astype(np.uint64) << np.uint64(32)) | segments.seqs[rows],
+                has_position=judgement.has_sne[rows],
+            ),
+            len(self.connections),
+            len(self.captures) - 1,
+        )
+        table_rows = self._rows(segments, sides, judgement, mkts, coverages, is_refused)
+        if self.table is not None:
+            self.table.add(table_rows)
+        return table_rows
+
+    def _coverages(self, segments: Segments, judgement: Judgement, mkts: I64) -> U8:
+        """Which options each verified AO MAC covers; a key that says `auto` learns nothing from a sole AO option."""
+        coverages = np.zeros(len(segments), dtype=np.uint8)
+        lists = self.checker.lists
+        if not len(lists.mkts):
+            return coverages
+        is_ao = (judgement.candidates != NO_CANDIDATE) & (segments.methods == Method.AO)
+        # Layouts 0 and 1 are "include" and "exclude", one less than the coverages.
+        coverages[is_ao] = lists.layouts[judgement.candidates[is_ao]] + np.uint8(1)
+        is_auto = np.array([mkt.tcp_options.value == "auto" for mkt in self.keyring.mkts], dtype=np.bool_)
+        if is_auto.any():
+            coverages[is_ao & segments.is_sole_option & is_auto[mkts]] = Coverage.UNDETERMINED
+        return coverages
+
+    def _tally(self, segments: Segments, judgement: Judgement, is_refused: npt.NDArray[np.bool_]) -> None:
+        """Counts by verdict and by connection."""
+        totals = self.totals
+        totals.ao_segments += int(np.count_nonzero(segments.methods == Method.AO))
+        totals.md5_segments += int(np.count_nonzero(segments.methods == Method.MD5))
+        missing = len(self.connections) - len(self.tallies)
+        if missing:
+            self.tallies.add(missing)
+        connections = judgement.connections.astype(np.int64)
+        low = int(connections.min())
+        width = int(connections.max()) - low + 1
+        met = slice(low, low + width)
+        codes = (connections - low) * len(Verdict) + judgement.verdicts
+        counts = np.bincount(codes, minlength=width * len(Verdict)).reshape(width, len(Verdict))
+        totals.verdicts += counts.sum(axis=0)
+        self._array("verdicts")[met] += counts
+        reasons = np.flatnonzero(judgement.reasons)
+        if len(reasons):
+            np.add.at(self._array("reasons"), (connections[reasons], judgement.reasons[reasons]), 1)
+        self._note_extent(connections, segments.packets)
+        self._note_firsts(connections, segments.packets.frames, judgement.verdicts)
+        refused = np.flatnonzero(is_refused)
+        if len(refused):
+            totals.refused += len(refused)
+            np.add.at(self._array("refused"), connections[refused], 1)
+            for row in refused[np.unique(connections[refused], return_index=True)[1]].tolist():
+                if self._array("first_refused_frame")[connections[row]] == 0:
+                    self._array("first_refused_frame")[connections[row]] = segments.packets.frames[row]
+                    self._array("refused_candidate")[connections[row]] = judgement.candidates[row]
+
+    def _note_extent(self, connections: I64, packets: Packets) -> None:
+        capture = len(self.captures) - 1
+        first_capture = self._array("first_capture")
+        fresh = np.flatnonzero(first_capture[connections] < 0)[::-1]
+        if len(fresh):
+            # Assigning backwards leaves each connection's first segment standing.
+            first_capture[connections[fresh]] = capture
+            distinct, firsts = np.unique(connections[fresh[::-1]], return_index=True)
+            distinct = distinct[np.argsort(firsts)]
+            self._array("number")[distinct] = self.connection_count + np.arange(len(distinct))
+            self.connection_count += len(distinct)
+            self._array("first_frame")[connections[fresh]] = packets.frames[fresh]
+            self._array("first_time_ns")[connections[fresh]] = packets.times_ns[fresh]
+        self._array("last_capture")[connections] = capture
+        self._array("last_frame")[connections] = packets.frames
+        self._array("last_time_ns")[connections] = packets.times_ns
+
+    def _note_firsts(self, connections: I64, frames: I64, verdicts: U8) -> None:
+        """The first frame of every verdict but `verified`, per connection."""
+        firsts = self._array("first_frames_by_verdict")
+        rows = np.flatnonzero(verdicts != Verdict.VERIFIED)[::-1]
+        rows = rows[firsts[connections[rows], verdicts[rows]] == 0]
+        firsts[connections[rows], verdicts[rows]] = frames[rows]
+
+    def _array(self, name: str) -> I64:
+        return self.tallies[name]  # type: ignore[return-value]
+
+    def tally(self, name: str) -> I64:
+        """A column of `tallies`, one row a connection: counts, frames and times, all whole numbers."""
+        return self._array(name)
+
+    def _rows(
+        self,
+        segments: Segments,
+        sides: U8,
+        judgement: Judgement,
+        mkts: I64,
+        coverages: U8,
+        is_refused: npt.NDArray[np.bool_],
+    ) -> Rows:
+        packets = segments.packets
+        return Rows(
+            frame=packets.frames.astype(np.uint64),
+            capture=np.full(len(segments), len(self.captures) - 1, dtype=np.uint16),
+            offset=packets.offsets.astype(np.uint64),
+            time_ns=packets.times_ns,
+            connection=self._array("number")[judgement.connections].astype(np.uint32),
+            direction=sides ^ self.connections.a_sides()[judgement.connections].astype(np.uint8),
+            seq=segments.seqs,
+            ack=segments.acks,
+            flags=segments.flags,
+            payload_length=segments.payload_lengths.astype(np.uint32),
+            method=segments.methods,
+            key_id=segments.key_ids,
+            rnext_key_id=segments.rnext_key_ids,
+            mac_length=segments.mac_lengths,
+            sne=np.where(judgement.has_sne, judgement.snes, np.uint32(0)),
+            mkt=np.where(mkts == NO_MKT_INDEX, NO_MKT, mkts).astype(np.uint16),
+            verdict=judgement.verdicts,
+            reason=judgement.reasons,
+            coverage=coverages,
+            has_sne=judgement.has_sne,
+            is_refused=is_refused,
+            mac=_macs(segments),
+        )
+
+    # Reassembled datagrams.
+
+    def _locate_datagrams(self, datagrams: list[Datagram]) -> tuple[Packets, npt.NDArray[np.intp]]:
+        batch = batch_of(datagrams)
+        packets, _ = self._locator.locate(batch)
+        which = packets.frames - 1
+        frames = np.array([datagram.frame for datagram in datagrams], dtype=np.int64)[which]
+        interfaces = np.array([datagram.interface for datagram in datagrams], dtype=np.int64)[which]
+        vlans = np.array([datagram.vlan for datagram in datagrams], dtype=np.int64)[which]
+        is_partial = ~np.array([datagram.is_complete for datagram in datagrams], dtype=np.bool_)[which]
+        return packets.with_columns(frames=frames, interfaces=interfaces, vlans=vlans, is_partial=is_partial), which
+
+    def _with_datagrams(self, packets: Packets, datagrams: list[Datagram]) -> Packets:
+        """`packets` and the segments of `datagrams` in one, in the order of frames."""
+        if not datagrams:
+            return packets
+        added, _ = self._locate_datagrams(datagrams)
+        shift = len(packets.octets)
+        moved = added.with_columns(
+            sources=added.sources + shift,
+            destinations=added.destinations + shift,
+            starts=added.starts + shift,
+            ends=added.ends + shift,
+            limits=added.limits + shift,
+        )
+        order = np.argsort(np.concatenate([packets.frames, moved.frames]), kind="stable")
+        joined = [np.concatenate(columns)[order] for columns in zip(packets[1:], moved[1:], strict=True)]
+        return Packets(np.concatenate([packets.octets, moved.octets]), *joined)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        if not self._measure:
+            yield
+            return
+        started = time.process_time()
+        yield
+        self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.process_time() - started
+
+
+def _macs(segments: Segments) -> npt.NDArray[np.void]:
+    """The first 16 octets of each captured MAC, zero behind its end."""
+    heads = np.where(segments.methods == Method.AO, 4, 2)
+    positions = np.where(segments.option_starts > 0, segments.option_starts + heads, 0)
+    gathered = windows(segments.packets.octets, _MAC_OCTETS)[positions]
+    lengths = segments.mac_lengths
+    is_short = np.flatnonzero(lengths < _MAC_OCTETS)
+    if len(is_short):
+        octets = gathered.view(np.uint8).reshape(-1, _MAC_OCTETS)
+        octets[is_short] *= np.arange(_MAC_OCTETS) < lengths[is_short, np.newaxis]
+    return gathered
+
+
+Progress = Callable[[CaptureReader], None]
+
+
+def analyse(
+    readers: Iterable[CaptureReader],
+    analyzer: Analyzer,
+    *,
+    on_rows: Callable[[Rows], None] | None = None,
+    progress: Progress | None = None,
+) -> Analyzer:
+    """Reads all captures through `analyzer`. KeyboardInterrupt ends the reading and is noted in `totals`."""
+    for reader in readers:
+        capture = analyzer.begin_capture(reader.path, reader.interfaces)
+        try:
+            for batch in reader.batches():
+                capture.is_without_times |= bool((batch.times_ns == 0).any())
+                rows = analyzer.feed(batch)
+                if on_rows is not None:
+                    on_rows(rows)
+                if progress is not None:
+                    progress(reader)
+        except KeyboardInterrupt:
+            analyzer.totals.is_interrupted = True
+        rows = analyzer.finish_capture()
+        if on_rows is not None:
+            on_rows(rows)
+        capture.damage = reader.damage
+        if analyzer.totals.is_interrupted:
+            break
+    return analyzer
+
+
+def skipped_link_types(captures: list[CaptureCounts]) -> Counter[int]:
+    """LINKTYPE_ number -> frames that no dissector reads, over all captures."""
+    total: Counter[int] = Counter()
+    for capture in captures:
+        total += capture.located.unknown_link_types
+    return total

@@ -1,0 +1,266 @@
+"""Key runs: which KeyID, RNextKeyID and MKT each direction of a connection used, from which frame to which.
+
+Runs are kept as columns and extended batch by batch; their number follows the key changes, never the segments.
+Transitions are what lies between two runs, and what prompted them is read off the other direction's runs at the end
+(RFC 5925 7.4, 7.5: the RNextKeyID that an end receives is the key it is asked to send with).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from aoinspect.capture.frames import I64, U8, U32
+from aoinspect.engine.columns import Columns
+from aoinspect.engine.connections import I8, I32, U64
+from aoinspect.engine.locate import Mask
+from aoinspect.engine.verdicts import Coverage, Method, Verdict
+
+NO_RUN = -1
+NO_MKT_INDEX = -1
+
+_COLUMNS = {
+    "connections": (np.int32, 0, ()),
+    "sides": (np.int8, 0, ()),
+    "methods": (np.uint8, Method.NONE, ()),
+    "key_ids": (np.uint8, 0, ()),
+    "rnext_key_ids": (np.uint8, 0, ()),
+    "mkts": (np.int32, NO_MKT_INDEX, ()),
+    "captures": (np.int32, 0, ()),
+    "first_frames": (np.int64, 0, ()),
+    "last_captures": (np.int32, 0, ()),
+    "last_frames": (np.int64, 0, ()),
+    "first_times_ns": (np.int64, 0, ()),
+    "last_times_ns": (np.int64, 0, ()),
+    "segments": (np.int64, 0, ()),
+    "verdicts": (np.int64, 0, (len(Verdict),)),
+    "coverages": (np.int64, 0, (len(Coverage),)),
+    "starts_behind": (np.bool_, False, ()),
+}
+
+
+class RunRows:
+    """The signed segments of one batch that a timeline is made of, in capture order; arrays of one length."""
+
+    __slots__ = (
+        "connections",
+        "coverages",
+        "frames",
+        "has_position",
+        "key_ids",
+        "methods",
+        "mkts",
+        "positions",
+        "rnext_key_ids",
+        "sides",
+        "times_ns",
+        "verdicts",
+    )
+
+    def __init__(
+        self,
+        *,
+        connections: I32,
+        sides: U8,
+        methods: U8,
+        key_ids: U8,
+        rnext_key_ids: U8,
+        mkts: I64,
+        verdicts: U8,
+        coverages: U8,
+        frames: I64,
+        times_ns: I64,
+        positions: U64,
+        has_position: Mask,
+    ) -> None:
+        self.connections = connections
+        self.sides = sides
+        self.methods = methods
+        self.key_ids = key_ids
+        self.rnext_key_ids = rnext_key_ids
+        self.mkts = mkts
+        """NO_MKT_INDEX where the segment is not verified."""
+        self.verdicts = verdicts
+        self.coverages = coverages
+        self.frames = frames
+        self.times_ns = times_ns
+        self.positions = positions
+        self.has_position = has_position
+
+    def ordered(self, order: npt.NDArray[np.intp]) -> RunRows:
+        return RunRows(**{name: getattr(self, name)[order] for name in self.__slots__})
+
+
+class Timeline:
+    """All key runs met so far, as columns (one row a run)."""
+
+    def __init__(self) -> None:
+        self._columns = Columns(_COLUMNS)
+        self._open: I32 = np.zeros((0, 2), dtype=np.int32)
+        """Run that each connection and side is in, NO_RUN before its first."""
+        self._highest: U64 = np.zeros((0, 2), dtype=np.uint64)
+        """Highest position (SNE << 32 | seq) that each connection and side has reached."""
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    @property
+    def connections(self) -> I32:
+        return cast(I32, self._columns["connections"])
+
+    @property
+    def sides(self) -> I8:
+        return cast(I8, self._columns["sides"])
+
+    @property
+    def methods(self) -> U8:
+        return cast(U8, self._columns["methods"])
+
+    @property
+    def key_ids(self) -> U8:
+        return cast(U8, self._columns["key_ids"])
+
+    @property
+    def rnext_key_ids(self) -> U8:
+        return cast(U8, self._columns["rnext_key_ids"])
+
+    @property
+    def mkts(self) -> I32:
+        return cast(I32, self._columns["mkts"])
+
+    @property
+    def verdicts(self) -> I64:
+        return cast(I64, self._columns["verdicts"])
+
+    @property
+    def coverages(self) -> I64:
+        return cast(I64, self._columns["coverages"])
+
+    @property
+    def starts_behind(self) -> Mask:
+        return cast(Mask, self._columns["starts_behind"])
+
+    def number(self, name: str) -> I64:
+        """A column of whole numbers: captures, first_frames, last_frames, first_times_ns, last_times_ns, segments."""
+        return cast(I64, self._columns[name])
+
+    def extend(self, rows: RunRows, connection_count: int, capture: int) -> None:
+        """Adds the signed segments of one batch. `connection_count` is the number of connections there are by now."""
+        self._make_room(connection_count)
+        if not len(rows.frames):
+            return
+        groups = rows.connections.astype(np.int64) * 2 + rows.sides
+        order = np.argsort(groups, kind="stable") if not _is_sorted(groups) else None
+        if order is not None:
+            rows, groups = rows.ordered(order), groups[order]
+        codes = (
+            rows.methods.astype(np.int64) << 16 | rows.key_ids.astype(np.int64) << 8 | rows.rnext_key_ids
+        )
+        starts = self._piece_starts(groups, codes, rows.mkts)
+        self._add_pieces(rows, groups, codes, starts, capture)
+
+    def _make_room(self, connection_count: int) -> None:
+        missing = connection_count - len(self._open)
+        if missing > 0:
+            self._open = np.concatenate([self._open, np.full((missing, 2), NO_RUN, dtype=np.int32)])
+            self._highest = np.concatenate([self._highest, np.zeros((missing, 2), dtype=np.uint64)])
+
+    def _piece_starts(self, groups: I64, codes: I64, mkts: I64) -> I64:
+        """Where a stretch of equal ids starts in a group, or where another MKT begins to verify under the same ids."""
+        is_start = np.ones(len(groups), dtype=np.bool_)
+        is_start[1:] = (groups[1:] != groups[:-1]) | (codes[1:] != codes[:-1])
+        indices = np.arange(len(groups))
+        is_known = mkts != NO_MKT_INDEX
+        last_known = np.maximum.accumulate(np.where(is_known, indices, -1))
+        stretch = np.maximum.accumulate(np.where(is_start, indices, 0))
+        before = np.empty_like(last_known)
+        before[0] = -1
+        before[1:] = last_known[:-1]
+        is_other = is_known & (before >= stretch) & ~is_start
+        is_other &= mkts != mkts[np.maximum(before, 0)]
+        return np.flatnonzero(is_start | is_other)
+
+    def _add_pieces(self, rows: RunRows, groups: I64, codes: I64, starts: I64, capture: int) -> None:
+        connections, sides = rows.connections[starts], rows.sides[starts]
+        lasts = np.append(starts[1:], len(groups)) - 1
+        mkts = np.maximum.reduceat(rows.mkts, starts)
+        is_first = np.ones(len(starts), dtype=np.bool_)
+        is_first[1:] = groups[starts[1:]] != groups[starts[:-1]]
+        open_runs = np.where(is_first, self._open[connections, sides], NO_RUN)
+        goes_on = open_runs != NO_RUN
+        if goes_on.any():
+            run_codes = (
+                self.methods[open_runs].astype(np.int64) << 16
+                | self.key_ids[open_runs].astype(np.int64) << 8
+                | self.rnext_key_ids[open_runs]
+            )
+            run_mkts = self.mkts[open_runs]
+            goes_on &= (run_codes == codes[starts]) & (
+                (run_mkts == mkts) | (run_mkts == NO_MKT_INDEX) | (mkts == NO_MKT_INDEX)
+            )
+        fresh = np.flatnonzero(~goes_on)
+        runs = open_runs.astype(np.int64)
+        runs[fresh] = self._columns.add(len(fresh)) + np.arange(len(fresh))
+        opened, first = runs[fresh], starts[fresh]
+        self.connections[opened] = connections[fresh]
+        self.sides[opened] = sides[fresh]
+        self.methods[opened] = rows.methods[first]
+        self.key_ids[opened] = rows.key_ids[first]
+        self.rnext_key_ids[opened] = rows.rnext_key_ids[first]
+        self.number("captures")[opened] = capture
+        self.number("first_frames")[opened] = rows.frames[first]
+        self.number("first_times_ns")[opened] = rows.times_ns[first]
+        self.starts_behind[opened] = self._starts_behind(rows, starts, is_first, connections, sides)[fresh]
+        self.mkts[runs] = np.maximum(self.mkts[runs], mkts)
+        self.number("last_captures")[runs] = capture
+        self.number("last_frames")[runs] = rows.frames[lasts]
+        self.number("last_times_ns")[runs] = rows.times_ns[lasts]
+        self.number("segments")[runs] += lasts - starts + 1
+        for verdict in np.flatnonzero(np.bincount(rows.verdicts)).tolist():
+            self.verdicts[runs, verdict] += np.add.reduceat((rows.verdicts == verdict).astype(np.int64), starts)
+        for coverage in np.flatnonzero(np.bincount(rows.coverages)).tolist():
+            self.coverages[runs, coverage] += np.add.reduceat((rows.coverages == coverage).astype(np.int64), starts)
+        is_last = np.append(is_first[1:], True)
+        self._open[connections[is_last], sides[is_last]] = runs[is_last]
+
+    def _starts_behind(
+        self, rows: RunRows, starts: I64, is_first: Mask, connections: I32, sides: U8
+    ) -> Mask:
+        """Whether each piece begins below the highest position that its direction had reached before it.
+
+        Only verified segments count, or all of them where there is no key: `positions` of others may be anywhere.
+        """
+        counts = rows.has_position & ((rows.verdicts == Verdict.VERIFIED) | (rows.verdicts == Verdict.NO_KEY))
+        highest_of_piece = np.maximum.reduceat(np.where(counts, rows.positions, np.uint64(0)), starts)
+        behind = np.zeros(len(starts), dtype=np.bool_)
+        reached = self._highest[connections, sides]
+        if is_first.all():
+            behind = rows.has_position[starts] & (rows.positions[starts] < reached)
+            self._highest[connections, sides] = np.maximum(reached, highest_of_piece)
+            return behind
+        # One step per piece, that is per key change.
+        for index, (first, row) in enumerate(zip(is_first.tolist(), starts.tolist(), strict=True)):
+            if not first:
+                reached[index] = max(reached[index - 1], highest_of_piece[index - 1])
+            behind[index] = rows.has_position[row] and rows.positions[row] < reached[index]
+        self._highest[connections, sides] = np.maximum(reached, highest_of_piece)
+        return behind
+
+
+def _is_sorted(groups: I64) -> bool:
+    return bool((groups[1:] >= groups[:-1]).all())
+
+
+def tcp_options_of(coverages: I64) -> str:
+    """What a run found of the options flag: `include`, `exclude`, or `undetermined` (both where both held)."""
+    include, exclude = int(coverages[Coverage.INCLUDE]), int(coverages[Coverage.EXCLUDE])
+    if include and exclude:
+        return "both"
+    if include or exclude:
+        return "include" if include else "exclude"
+    return "undetermined"
+
+
+__all__ = ["NO_MKT_INDEX", "NO_RUN", "U32", "RunRows", "Timeline", "tcp_options_of"]

@@ -1,0 +1,89 @@
+"""All key files of a run as one store.
+
+This file decides what is one thing told twice: keys and peers that are equal in everything but their labels
+and the place that they came from. What two ends of a session say of one MKT, with the ids crossed, stays two
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aoinspect.ao.mkt import MasterKeyTuple, Origin
+from aoinspect.errors import KeyFileError
+from aoinspect.keys.model import KeyChain, KeyStore, KeyWarning, KnownConnection, Peer
+from aoinspect.keys.overlaps import warn_of_overlaps
+from aoinspect.keys.toml_file import read_key_file
+
+_NOWHERE = Origin("", 0)
+
+
+def load_keys(paths: Sequence[str]) -> KeyStore:
+    """What the key files at `paths` say together; equal peers, keys and connections are one, the first.
+
+    Raises KeyFileError with one line per mistake of all the files.
+    """
+    stores: list[KeyStore] = []
+    mistakes: list[str] = []
+    for path in dict.fromkeys(paths):
+        try:
+            stores.append(read_key_file(path))
+        except KeyFileError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise KeyFileError("\n".join(mistakes))
+    return _combined(stores)
+
+
+def _combined(stores: Sequence[KeyStore]) -> KeyStore:
+    peers = _distinct_peers([peer for store in stores for peer in store.peers])
+    chains: dict[tuple[str, tuple[MasterKeyTuple, ...]], KeyChain] = {}
+    connections: dict[KnownConnection, KnownConnection] = {}
+    for store in stores:
+        for chain in store.keychains:
+            mkts = _distinct_mkts(chain.mkts)
+            identity = (chain.name, tuple(map(_without_label, mkts)))
+            chains.setdefault(identity, replace(chain, mkts=mkts))
+        for connection in store.connections:
+            connections.setdefault(replace(connection, origin=_NOWHERE), connection)
+    warnings = [warning for store in stores for warning in store.warnings]
+    if stores and not peers:
+        message = "no key file holds a [[peer]], so there is nothing that its keys could verify"
+        warnings.append(KeyWarning(Origin(stores[0].paths[0], 1), message))
+    return KeyStore(
+        peers=peers,
+        keychains=tuple(chains.values()),
+        connections=tuple(connections.values()),
+        warnings=(*warnings, *warn_of_overlaps(peers)),
+        paths=tuple(path for store in stores for path in store.paths),
+    )
+
+
+def _distinct_peers(peers: Sequence[Peer]) -> tuple[Peer, ...]:
+    """The peers without those that say nothing new.
+
+    Where two have the same socket pairs, a key of the later that equals one of the earlier becomes the
+    earlier's, so that it goes by one name.
+    """
+    first_mkts: dict[tuple[Peer, MasterKeyTuple], MasterKeyTuple] = {}
+    distinct: list[Peer] = []
+    for peer in peers:
+        selector = replace(peer, mkts=(), keychain=None, origin=_NOWHERE)
+        keyed = [(selector, _without_label(mkt)) for mkt in peer.mkts]
+        if all(key in first_mkts for key in keyed):
+            continue
+        mkts = {key: first_mkts.setdefault(key, mkt) for key, mkt in zip(keyed, peer.mkts, strict=True)}
+        distinct.append(replace(peer, mkts=tuple(mkts.values())))
+    return tuple(distinct)
+
+
+def _distinct_mkts(mkts: Sequence[MasterKeyTuple]) -> tuple[MasterKeyTuple, ...]:
+    first_mkts: dict[MasterKeyTuple, MasterKeyTuple] = {}
+    for mkt in mkts:
+        first_mkts.setdefault(_without_label(mkt), mkt)
+    return tuple(first_mkts.values())
+
+
+def _without_label(mkt: MasterKeyTuple) -> MasterKeyTuple:
+    return replace(mkt, name="", origin=_NOWHERE)

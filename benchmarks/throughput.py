@@ -185,6 +185,7 @@ def print_capture(
     print(f"  {'':16}{'CPU µs/segment':>16}{'wall µs/segment':>17}{'peak MB':>9}   aoinspect takes")
 
     own_peak = own_peak_mb()
+    ours = next((r for r in results if r.name == "aoinspect" and r.mistake is None), None)
 
     def time_of(result: Measured) -> float:
         return result.wall_us if uses_wall else result.cpu_us
@@ -196,8 +197,8 @@ def print_capture(
             row += f"WRONG: {result.mistake}"
         elif result.name == "aoinspect":
             row += f"(start-up is {start_up_us:.3f} µs of each segment's CPU)"
-        elif results[0].mistake is None:
-            ratio = time_of(results[0]) / time_of(result)
+        elif ours is not None:
+            ratio = time_of(ours) / time_of(result)
             row += f"{ratio:.2f} times as long" if ratio >= 1 else f"1/{1 / ratio:.2f} of the time"
             if made.profile.name == "bgp" and result.name in EXPECTED and not uses_wall:
                 bound = EXPECTED[result.name]
@@ -240,14 +241,10 @@ def benchmark(arguments: argparse.Namespace, directory: Path) -> int:
     programs = [program for program in programs if program.name not in arguments.without]
     cores = pin_to_cores(arguments.cores)
     python = ".".join(map(str, sys.version_info[:3]))
-    versions = [
-        f"Python {python}",
-        f"numpy {np.__version__}",
-        f"OpenSSL {version_of(['openssl', 'version'])}",
-    ]
-    versions += [
-        f"{tool} {version_of([tool, '--version'])}" for tool in ("tcpdump", "tshark") if shutil.which(tool)
-    ]
+    versions = [f"Python {python}", f"numpy {np.__version__}"]
+    for tool, argument in (("openssl", "version"), ("tcpdump", "--version"), ("tshark", "--version")):
+        if shutil.which(tool):
+            versions.append(f"{tool} {version_of([tool, argument])}")
     print(machine(), ", ".join(versions), *missing, sep="\n")
     print(f"pinned to {cores} of them" if cores else "not pinned to cores: this system has no way to")
     print(f"medians of {arguments.rounds} rounds, whole processes")

@@ -91,7 +91,7 @@ class PcapngFormat:
         if octets[position : position + 4].tobytes() == SECTION_HEADER_MAGIC:
             return self._open_section(octets, position, filled, file_offset)
         walk_limit = min(limit, self._walk_limit)
-        self._walk_limit *= 2
+        self._walk_limit = max(self._walk_limit, 2 * walk_limit)
         walked = self._walk(octets, position, filled, walk_limit)
         fields = windows(octets, 8)[walked].view(self._block_fields)
         types, lengths = fields["type"].astype(np.uint32), fields["length"].astype(np.int64)
@@ -102,9 +102,7 @@ class PcapngFormat:
         return Parsed(packets, end, is_starved, damage)
 
     def _walk(self, octets: U8, position: int, filled: int, limit: int) -> I64:
-        """Where up to `limit` blocks start whose first twelve octets are there, if every length is to be
-        believed.
-        """
+        """Where up to `limit` blocks start that have twelve octets or more, if every length is believed."""
         view = octets.data[:filled]
         read_length = self._read_length
         blocks: list[int] = []

@@ -1,8 +1,8 @@
 """What a file format makes of a stretch of octets: rows of frames, how far it got, and what stopped it.
 
-The two formats (`pcap`, `pcapng`) only look at octets that are in memory already; `reader` alone decides when
-to read, how much, and when a batch is full. A format never waits, never allocates by a length field, and
-never raises on what a file says: what makes no sense is `Damage`.
+The two formats (`pcap`, `pcapng`) only look at octets that are in memory already; `buffering` alone decides
+when to read and how much, `reader` when a batch is full. A format never waits, never allocates by a length
+field, and never raises on what a file says: what makes no sense is `Damage`.
 """
 
 from __future__ import annotations

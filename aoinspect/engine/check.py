@@ -86,7 +86,11 @@ class CandidateLists:
         self.candidates += added
         mkts = [self._keyring.mkts[candidate.mkt] for candidate in added]
         layouts = [
-            Layout.MD5 if mkt.send_id is None else Layout.AO_INCLUDE if candidate.include_options else Layout.AO_EXCLUDE
+            Layout.MD5
+            if mkt.send_id is None
+            else Layout.AO_INCLUDE
+            if candidate.include_options
+            else Layout.AO_EXCLUDE
             for candidate, mkt in zip(added, mkts, strict=True)
         ]
         self.mkts = np.append(self.mkts, [candidate.mkt for candidate in added])
@@ -162,7 +166,9 @@ class BatchCheck:
         for binding in {binding for binding in bindings if binding is not None}:
             bound = np.array([other == binding for other in bindings], dtype=np.bool_)
             chosen = np.flatnonzero(bound)
-            allowed[chosen] = self._agrees(binding, packets.interfaces[rows[chosen]], packets.vlans[rows[chosen]])
+            allowed[chosen] = self._agrees(
+                binding, packets.interfaces[rows[chosen]], packets.vlans[rows[chosen]]
+            )
         return allowed
 
     def _agrees(self, binding: Binding, interfaces: I64, vlans: I64) -> Mask:

@@ -223,7 +223,11 @@ class Connections:
             if not (has_isn[connection, other] and isns[connection, other] == opener_isn):
                 continue
             is_same = has_isn[connection, side] and isns[connection, side] == answer.seq
-            if is_same or not has_isn[connection, side] or (answer.is_verified and not is_confirmed[connection, side]):
+            if (
+                is_same
+                or not has_isn[connection, side]
+                or (answer.is_verified and not is_confirmed[connection, side])
+            ):
                 self.confirm_answer(connection, answer)
                 return connection, False
             if not answer.is_verified:
@@ -350,9 +354,7 @@ def _known_by_ends(
     return by_ends
 
 
-def guessed_isns(
-    segments: Segments, row: int, side: int, isns: U32, has_isn: Mask
-) -> tuple[int, int] | None:
+def guessed_isns(segments: Segments, row: int, side: int, isns: U32, has_isn: Mask) -> tuple[int, int] | None:
     """The ISNs (sender's, receiver's) if this were the first segment behind the handshake, or None where it cannot be.
 
     `isns` and `has_isn` are the connection's, by side: what is known is not guessed.

@@ -118,7 +118,8 @@ class _BatchJudge:
                 ack=int(segments.acks[row]),
                 is_answer=bool(segments.flags[row] & ACK),
                 is_verified=bool(self.candidates[row] != NO_CANDIDATE),
-                is_provable=bool(self.is_checkable[row]) or segments.methods[row] == Method.NONE
+                is_provable=bool(self.is_checkable[row])
+                or segments.methods[row] == Method.NONE
                 and self.conns.pair_table.keys[int(self.pairs[row])] is not None,
             )
             connection, try_again = conns.take_opening(opening)
@@ -197,9 +198,13 @@ class _BatchJudge:
         conns = self.conns
         isns = conns.isns[connections, sides]
         bases = np.where(
-            conns.has_reference[connections, sides], conns.references[connections, sides], isns.astype(np.uint64)
+            conns.has_reference[connections, sides],
+            conns.references[connections, sides],
+            isns.astype(np.uint64),
         )
-        is_midway = (conns.isn_sources[connections] == IsnSource.KEY_FILE) & ~conns.has_reference[connections, sides]
+        is_midway = (conns.isn_sources[connections] == IsnSource.KEY_FILE) & ~conns.has_reference[
+            connections, sides
+        ]
         if is_midway.any():
             hints = conns.sne_hints[connections, sides]
             snes = np.where(hints >= 0, hints, (seqs < isns).astype(np.int64)).astype(np.uint64)
@@ -226,7 +231,11 @@ class _BatchJudge:
             for rank in range(conns.most_siblings(self.pairs[failed[open_]])):
                 rows = failed[open_]
                 siblings = conns.siblings(self.pairs[rows], rank)
-                usable = (siblings >= 0) & conns.has_isn[siblings].all(axis=1) & (conns.open_rows[siblings] <= rows)
+                usable = (
+                    (siblings >= 0)
+                    & conns.has_isn[siblings].all(axis=1)
+                    & (conns.open_rows[siblings] <= rows)
+                )
                 for connection, row in usable_from.items():
                     usable &= (siblings != connection) | (rows > row)
                 is_tried[rows[usable]] = True
@@ -291,7 +300,9 @@ class _BatchJudge:
                     continue
                 if conns.open_rows[connection] > row:
                     continue
-                guess = guessed_isns(self.segments, row, side, conns.isns[connection], conns.has_isn[connection])
+                guess = guessed_isns(
+                    self.segments, row, side, conns.isns[connection], conns.has_isn[connection]
+                )
                 key = guess and ((guess[0], guess[1]) if side == 0 else (guess[1], guess[0]))
                 seen = self.guessed.setdefault(connection, set())
                 if guess is None or key is None or (key in seen):
@@ -326,9 +337,13 @@ class _BatchJudge:
         has_position = is_signed & (is_known | self.is_syn) & ~self.segments.is_header_cut
         if is_verified.all():
             return has_position
-        is_keyed = self.check.admission.has_candidates | np.array(
-            [self.conns.pair_table.keys[pair] is not None for pair in range(len(conns.pair_table))], dtype=np.bool_
-        )[self.pairs]
+        is_keyed = (
+            self.check.admission.has_candidates
+            | np.array(
+                [self.conns.pair_table.keys[pair] is not None for pair in range(len(conns.pair_table))],
+                dtype=np.bool_,
+            )[self.pairs]
+        )
         rest = np.flatnonzero(has_position & ~is_verified & is_keyed & ~self.is_syn)
         if len(rest):
             self.positions[rest] = self._places_after_verified(rest, self.connections[rest])

@@ -59,7 +59,9 @@ class _Match(NamedTuple):
 class PairKeys:
     """The keys of one socket pair; shared by all pairs that the same peer entries cover in the same way."""
 
-    def __init__(self, identity: int, lists: dict[tuple[int, int], tuple[Candidate, ...]], vrfs: frozenset[str]):
+    def __init__(
+        self, identity: int, lists: dict[tuple[int, int], tuple[Candidate, ...]], vrfs: frozenset[str]
+    ):
         self.identity = identity
         self.lists = lists
         """(side that sent, KeyID or KEY_ID_OF_MD5) -> candidates, longest prefix first."""
@@ -188,7 +190,9 @@ class Keyring:
             elif other.secret != signer.secret:
                 reason = "another secret"
             elif include not in _coverages(other):
-                reason = "TCP options " + ("excluded" if include else "included") + " where the sender does not"
+                reason = (
+                    "TCP options " + ("excluded" if include else "included") + " where the sender does not"
+                )
             else:
                 return False, ""
         return True, reason
@@ -217,4 +221,3 @@ def _ports_match(peer: Peer, local_port: int, remote_port: int) -> bool:
         and (peer.local_port is None or peer.local_port == local_port)
         and (peer.remote_port is None or peer.remote_port == remote_port)
     )
-

@@ -21,7 +21,14 @@ from aoinspect.capture.frames import I64, U8, U32
 from aoinspect.engine.segments import Segments
 
 _PSEUDO_V4 = np.dtype(
-    [("sne", ">u4"), ("source", "V4"), ("destination", "V4"), ("zero", "u1"), ("protocol", "u1"), ("length", ">u2")]
+    [
+        ("sne", ">u4"),
+        ("source", "V4"),
+        ("destination", "V4"),
+        ("zero", "u1"),
+        ("protocol", "u1"),
+        ("length", ">u2"),
+    ]
 )
 _PSEUDO_V6 = np.dtype(
     [("sne", ">u4"), ("source", "V16"), ("destination", "V16"), ("length", ">u4"), ("protocol", ">u4")]

@@ -37,11 +37,15 @@ class Ends:
         octets = packets.octets
         if not packets.is_ipv6.any():
             self.source_low = fields(octets, packets.sources, _ADDRESS_V4)["address"].astype(np.uint64)
-            self.destination_low = fields(octets, packets.destinations, _ADDRESS_V4)["address"].astype(np.uint64)
+            self.destination_low = fields(octets, packets.destinations, _ADDRESS_V4)["address"].astype(
+                np.uint64
+            )
             self.source_high = self.destination_high = np.zeros(len(segments), dtype=np.uint64)
             return
         self.source_high, self.source_low = _addresses(octets, packets.sources, packets.is_ipv6)
-        self.destination_high, self.destination_low = _addresses(octets, packets.destinations, packets.is_ipv6)
+        self.destination_high, self.destination_low = _addresses(
+            octets, packets.destinations, packets.is_ipv6
+        )
 
 
 def _addresses(octets: npt.NDArray[np.uint8], positions: I64, is_ipv6: Mask) -> tuple[U64, U64]:
@@ -75,9 +79,13 @@ class PairTable:
         ends = Ends(segments)
         port = np.uint64(16)
         kind = np.where(ends.is_ipv6, np.uint64(6 << 32), np.uint64(4 << 32))
-        source = mix(ends.source_high, ends.source_low, kind | segments.source_ports.astype(np.uint64) << port)
+        source = mix(
+            ends.source_high, ends.source_low, kind | segments.source_ports.astype(np.uint64) << port
+        )
         destination = mix(
-            ends.destination_high, ends.destination_low, kind | segments.destination_ports.astype(np.uint64) << port
+            ends.destination_high,
+            ends.destination_low,
+            kind | segments.destination_ports.astype(np.uint64) << port,
         )
         # Sides are told apart by the hash: as good an order as any, and the same for every segment of the pair.
         sides = (source > destination).astype(np.uint8)
@@ -86,7 +94,8 @@ class PairTable:
         missing = np.flatnonzero(pairs == ABSENT)
         if len(missing):
             is_signed = (segments.methods[missing] != Method.NONE) | (
-                (segments.malformed[missing] != Reason.NONE) & (segments.malformed[missing] != Reason.TCP_HEADER)
+                (segments.malformed[missing] != Reason.NONE)
+                & (segments.malformed[missing] != Reason.TCP_HEADER)
             )
             is_covered = self._coverage.test(segments, ends, missing)
             wanted = missing[is_signed | is_covered]
@@ -126,7 +135,9 @@ def endpoints(segments: Segments, row: int) -> tuple[Endpoint, Endpoint]:
     source, destination = int(packets.sources[row]), int(packets.destinations[row])
     return (
         Endpoint(packets.octets[source : source + width].tobytes(), int(segments.source_ports[row])),
-        Endpoint(packets.octets[destination : destination + width].tobytes(), int(segments.destination_ports[row])),
+        Endpoint(
+            packets.octets[destination : destination + width].tobytes(), int(segments.destination_ports[row])
+        ),
     )
 
 
@@ -149,7 +160,9 @@ class _Coverage:
                     ):
                         full_local = local << (width * 8 - local_length)
                         full_remote = remote << (width * 8 - remote_length)
-                        by_ports.setdefault(ports, set()).add((full_local, full_remote, local_port, remote_port))
+                        by_ports.setdefault(ports, set()).add(
+                            (full_local, full_remote, local_port, remote_port)
+                        )
             for ports, rows in by_ports.items():
                 self._shapes.append((width, local_length, remote_length, ports, _coverage_index(rows)))
 
@@ -157,7 +170,11 @@ class _Coverage:
         covered = np.zeros(len(rows), dtype=np.bool_)
         if not self._shapes:
             return covered
-        source = (ends.source_high[rows], ends.source_low[rows], segments.source_ports[rows].astype(np.uint64))
+        source = (
+            ends.source_high[rows],
+            ends.source_low[rows],
+            segments.source_ports[rows].astype(np.uint64),
+        )
         destination = (
             ends.destination_high[rows],
             ends.destination_low[rows],
@@ -216,7 +233,10 @@ def _coverage_index(rows: set[tuple[int, int, int, int]]) -> HashIndex:
     columns = [
         np.array(column, dtype=np.uint64)
         for column in zip(
-            *((local >> 64, local & low, remote >> 64, remote & low, lp, rp) for local, remote, lp, rp in rows),
+            *(
+                (local >> 64, local & low, remote >> 64, remote & low, lp, rp)
+                for local, remote, lp, rp in rows
+            ),
             strict=True,
         )
     ]

@@ -67,11 +67,27 @@ class Totals:
     """Verified segments that the receiving end drops, by its own keys."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The first segment of a connection with a given verdict (other than verified)."""
+
+    capture: int
+    frame: int
+    side: int
+    method: Method
+    key_id: int
+    rnext_key_id: int
+    mac_length: int
+    flags: int
+    verdict: Verdict
+    reason: Reason
+
+
 _PER_CONNECTION = {
     "number": (np.int64, -1, ()),
     "verdicts": (np.int64, 0, (len(Verdict),)),
     "reasons": (np.int32, 0, (len(Reason),)),
-    "first_frames_by_verdict": (np.int64, 0, (len(Verdict),)),
+    "has_sample": (np.int8, 0, (len(Verdict),)),
     "first_capture": (np.int32, -1, ()),
     "first_frame": (np.int64, 0, ()),
     "last_capture": (np.int32, -1, ()),
@@ -79,9 +95,6 @@ _PER_CONNECTION = {
     "first_time_ns": (np.int64, 0, ()),
     "last_time_ns": (np.int64, 0, ()),
     "refused": (np.int64, 0, ()),
-    "first_refused_frame": (np.int64, 0, ()),
-    "refused_candidate": (np.int64, NO_CANDIDATE, ()),
-    "signed": (np.int64, 0, ()),
 }
 
 
@@ -99,7 +112,9 @@ class Analyzer:
         """`keep_table` keeps a row per protected segment; `measure` fills `stage_seconds`."""
         self.keyring = Keyring(store)
         if len(self.keyring.mkts) >= NO_MKT:
-            raise UsageError(f"{len(self.keyring.mkts)} different keys: more than the {NO_MKT - 1} that one run takes")
+            raise UsageError(
+                f"{len(self.keyring.mkts)} different keys: more than the {NO_MKT - 1} that one run takes"
+            )
         self.registry = registry if registry is not None else Registry()
         self.pairs = PairTable(self.keyring)
         self.checker = Checker(self.keyring, self.pairs)
@@ -110,6 +125,12 @@ class Analyzer:
         self.table: Table | None = Table() if keep_table else None
         self.totals = Totals()
         self.captures: list[CaptureCounts] = []
+        self.samples: dict[tuple[int, Verdict], Sample] = {}
+        """By connection and verdict."""
+        self.refusals: dict[tuple[int, int], tuple[int, int]] = {}
+        """(connection, candidate) -> capture and frame of the first segment that the receiving end's keys drop."""
+        self.long_macs: dict[tuple[int, int], bytes] = {}
+        """(capture, frame) -> captured MAC, for the rare ones that the table's column cannot hold."""
         self.connection_count = 0
         """Connections that have a segment, numbered in the order of their first."""
         self.stage_seconds: dict[str, float] = {}
@@ -181,7 +202,7 @@ class Analyzer:
             mkts = np.where(verified, lists.mkts[chosen], NO_MKT_INDEX)
             is_refused = verified & lists.is_refused[chosen]
         coverages = self._coverages(segments, judgement, mkts)
-        self._tally(segments, judgement, is_refused)
+        self._tally(segments, sides, judgement, is_refused)
         signed = (segments.methods != Method.NONE) & (segments.malformed == Reason.NONE)
         rows = np.flatnonzero(signed) if not signed.all() else slice(None)
         packets = segments.packets
@@ -204,6 +225,7 @@ class Analyzer:
             len(self.captures) - 1,
         )
         table_rows = self._rows(segments, sides, judgement, mkts, coverages, is_refused)
+        self._keep_long_macs(segments)
         if self.table is not None:
             self.table.add(table_rows)
         return table_rows
@@ -222,11 +244,14 @@ class Analyzer:
             coverages[is_ao & segments.is_sole_option & is_auto[mkts]] = Coverage.UNDETERMINED
         return coverages
 
-    def _tally(self, segments: Segments, judgement: Judgement, is_refused: npt.NDArray[np.bool_]) -> None:
+    def _tally(
+        self, segments: Segments, sides: U8, judgement: Judgement, is_refused: npt.NDArray[np.bool_]
+    ) -> None:
         """Counts by verdict and by connection."""
         totals = self.totals
+        both = int(np.count_nonzero(segments.malformed == Reason.AO_AND_MD5))
         totals.ao_segments += int(np.count_nonzero(segments.methods == Method.AO))
-        totals.md5_segments += int(np.count_nonzero(segments.methods == Method.MD5))
+        totals.md5_segments += int(np.count_nonzero(segments.methods == Method.MD5)) + both
         missing = len(self.connections) - len(self.tallies)
         if missing:
             self.tallies.add(missing)
@@ -242,15 +267,22 @@ class Analyzer:
         if len(reasons):
             np.add.at(self._array("reasons"), (connections[reasons], judgement.reasons[reasons]), 1)
         self._note_extent(connections, segments.packets)
-        self._note_firsts(connections, segments.packets.frames, judgement.verdicts)
+        self._note_samples(connections, segments, sides, judgement)
         refused = np.flatnonzero(is_refused)
         if len(refused):
-            totals.refused += len(refused)
-            np.add.at(self._array("refused"), connections[refused], 1)
-            for row in refused[np.unique(connections[refused], return_index=True)[1]].tolist():
-                if self._array("first_refused_frame")[connections[row]] == 0:
-                    self._array("first_refused_frame")[connections[row]] = segments.packets.frames[row]
-                    self._array("refused_candidate")[connections[row]] = judgement.candidates[row]
+            self._note_refusals(refused, segments, judgement)
+
+    def _note_refusals(self, rows: I64, segments: Segments, judgement: Judgement) -> None:
+        """Verified segments that the receiving end drops: counts, and the first under each key."""
+        connections = judgement.connections[rows].astype(np.int64)
+        self.totals.refused += len(rows)
+        np.add.at(self._array("refused"), connections, 1)
+        codes = connections << 32 | judgement.candidates[rows]
+        for first in np.unique(codes, return_index=True)[1].tolist():
+            row = rows[first]
+            key = (int(judgement.connections[row]), int(judgement.candidates[row]))
+            if key not in self.refusals:
+                self.refusals[key] = (len(self.captures) - 1, int(segments.packets.frames[row]))
 
     def _note_extent(self, connections: I64, packets: Packets) -> None:
         capture = len(self.captures) - 1
@@ -269,12 +301,30 @@ class Analyzer:
         self._array("last_frame")[connections] = packets.frames
         self._array("last_time_ns")[connections] = packets.times_ns
 
-    def _note_firsts(self, connections: I64, frames: I64, verdicts: U8) -> None:
-        """The first frame of every verdict but `verified`, per connection."""
-        firsts = self._array("first_frames_by_verdict")
-        rows = np.flatnonzero(verdicts != Verdict.VERIFIED)[::-1]
-        rows = rows[firsts[connections[rows], verdicts[rows]] == 0]
-        firsts[connections[rows], verdicts[rows]] = frames[rows]
+    def _note_samples(self, connections: I64, segments: Segments, sides: U8, judgement: Judgement) -> None:
+        """The first segment of every verdict but `verified`, per connection."""
+        has_sample = self._array("has_sample")
+        verdicts = judgement.verdicts
+        rows = np.flatnonzero(verdicts != Verdict.VERIFIED)
+        rows = rows[has_sample[connections[rows], verdicts[rows]] == 0]
+        if not len(rows):
+            return
+        codes = connections[rows] * len(Verdict) + verdicts[rows]
+        for row in rows[np.unique(codes, return_index=True)[1]].tolist():
+            verdict = Verdict(int(verdicts[row]))
+            self.samples[int(connections[row]), verdict] = Sample(
+                capture=len(self.captures) - 1,
+                frame=int(segments.packets.frames[row]),
+                side=int(sides[row]),
+                method=Method(int(segments.methods[row])),
+                key_id=int(segments.key_ids[row]),
+                rnext_key_id=int(segments.rnext_key_ids[row]),
+                mac_length=int(segments.mac_lengths[row]),
+                flags=int(segments.flags[row]),
+                verdict=verdict,
+                reason=Reason(int(judgement.reasons[row])),
+            )
+            has_sample[connections[row], verdict] = 1
 
     def _array(self, name: str) -> I64:
         return self.tallies[name]  # type: ignore[return-value]
@@ -318,6 +368,15 @@ class Analyzer:
             mac=_macs(segments),
         )
 
+    def _keep_long_macs(self, segments: Segments) -> None:
+        octets = segments.packets.octets
+        for row in np.flatnonzero(
+            (segments.mac_lengths > _MAC_OCTETS) & (segments.methods == Method.AO)
+        ).tolist():
+            start = int(segments.option_starts[row]) + 4
+            mac = octets[start : start + int(segments.mac_lengths[row])].tobytes()
+            self.long_macs[len(self.captures) - 1, int(segments.packets.frames[row])] = mac
+
     # Reassembled datagrams.
 
     def _locate_datagrams(self, datagrams: list[Datagram]) -> tuple[Packets, npt.NDArray[np.intp]]:
@@ -328,7 +387,9 @@ class Analyzer:
         interfaces = np.array([datagram.interface for datagram in datagrams], dtype=np.int64)[which]
         vlans = np.array([datagram.vlan for datagram in datagrams], dtype=np.int64)[which]
         is_partial = ~np.array([datagram.is_complete for datagram in datagrams], dtype=np.bool_)[which]
-        return packets.with_columns(frames=frames, interfaces=interfaces, vlans=vlans, is_partial=is_partial), which
+        return packets.with_columns(
+            frames=frames, interfaces=interfaces, vlans=vlans, is_partial=is_partial
+        ), which
 
     def _with_datagrams(self, packets: Packets, datagrams: list[Datagram]) -> Packets:
         """`packets` and the segments of `datagrams` in one, in the order of frames."""

@@ -159,12 +159,20 @@ def _ipv6_header(header: bytes, destination: bytes, protocol: int) -> bytes:
 
 
 def _datagram(
-    batch: FrameBatch, fragments: FragmentPieces, position: int, header: bytes, payload: bytes, *, is_complete: bool
+    batch: FrameBatch,
+    fragments: FragmentPieces,
+    position: int,
+    header: bytes,
+    payload: bytes,
+    *,
+    is_complete: bool,
 ) -> Datagram:
     row = int(fragments.indices[position])
     length = len(header) + len(payload)
     if header[0] >> 4 == 4:
-        packet = header[:2] + min(length, 0xFFFF).to_bytes(2, "big") + header[4:6] + b"\0\0" + header[8:] + payload
+        packet = (
+            header[:2] + min(length, 0xFFFF).to_bytes(2, "big") + header[4:6] + b"\0\0" + header[8:] + payload
+        )
         link_type = LINKTYPE_IPV4
     else:
         packet = header[:4] + min(len(payload), 0xFFFF).to_bytes(2, "big") + header[6:] + payload

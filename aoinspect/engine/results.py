@@ -14,7 +14,7 @@ from ipaddress import ip_address
 
 from aoinspect.engine.connections import OPENED_BY_BOTH, OPENER_UNKNOWN
 from aoinspect.engine.keyring import Endpoint
-from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.pipeline import Analyzer, Sample
 from aoinspect.engine.timeline import NO_MKT_INDEX, Timeline, tcp_options_of
 from aoinspect.engine.verdicts import IsnSource, Method, Reason, Verdict
 
@@ -82,6 +82,16 @@ class KeyTransition:
 
 
 @dataclass(frozen=True, slots=True)
+class FailureSample:
+    """One failing segment, for a person to look at first."""
+
+    segment: Sample
+    direction: str
+    candidates: tuple[str, ...]
+    """Names of the keys that its KeyID selects."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionResult:
     """One protected connection."""
 
@@ -101,8 +111,8 @@ class ConnectionResult:
     last_time_ns: int
     verdicts: dict[str, int]
     reasons: dict[str, int]
-    first_frames: dict[str, int]
-    """Verdict (other than verified) -> its first frame."""
+    samples: tuple[FailureSample, ...]
+    """The first segment of every verdict other than verified, worst first."""
     refused: int
     """Verified segments that the receiving end's own keys drop."""
     vrfs: tuple[str, ...]
@@ -118,10 +128,15 @@ def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
     runs_of = _runs_by_connection(analyzer.timeline)
     a_sides = analyzer.connections.a_sides()
     indices = sorted((number, index) for index, number in enumerate(numbers.tolist()) if number >= 0)
-    return [_connection(analyzer, index, number, int(a_sides[index]), runs_of.get(index, [])) for number, index in indices]
+    return [
+        _connection(analyzer, index, number, int(a_sides[index]), runs_of.get(index, []))
+        for number, index in indices
+    ]
 
 
-def _connection(analyzer: Analyzer, index: int, number: int, a_side: int, runs: list[int]) -> ConnectionResult:
+def _connection(
+    analyzer: Analyzer, index: int, number: int, a_side: int, runs: list[int]
+) -> ConnectionResult:
     connections = analyzer.connections
     pair = int(connections.pairs[index])
     ends = analyzer.pairs.ends[pair]
@@ -131,7 +146,6 @@ def _connection(analyzer: Analyzer, index: int, number: int, a_side: int, runs: 
     key_runs = tuple(_run(analyzer, run, a_side) for run in runs)
     verdicts = analyzer.tally("verdicts")[index].tolist()
     reasons = analyzer.tally("reasons")[index].tolist()
-    firsts = analyzer.tally("first_frames_by_verdict")[index].tolist()
     return ConnectionResult(
         id=number,
         index=index,
@@ -147,13 +161,26 @@ def _connection(analyzer: Analyzer, index: int, number: int, a_side: int, runs: 
         last_time_ns=int(analyzer.tally("last_time_ns")[index]),
         verdicts={verdict.member: verdicts[verdict] for verdict in Verdict},
         reasons={reason.word: reasons[reason] for reason in Reason if reasons[reason]},
-        first_frames={verdict.member: firsts[verdict] for verdict in Verdict if firsts[verdict]},
+        samples=tuple(
+            FailureSample(sample, DIRECTIONS[sample.side ^ a_side], _candidate_names(analyzer, pair, sample))
+            for verdict in Verdict
+            if (sample := analyzer.samples.get((index, verdict))) is not None
+        ),
         refused=int(analyzer.tally("refused")[index]),
         vrfs=tuple(sorted(keys.vrfs)) if keys is not None else (),
         is_covered=keys is not None,
         runs=key_runs,
         transitions=transitions_of(key_runs),
     )
+
+
+def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[str, ...]:
+    """The keys that the sample's KeyID selects."""
+    keys = analyzer.pairs.keys[pair]
+    if keys is None or sample.method is Method.NONE:
+        return ()
+    candidates = keys.candidates(sample.side, sample.method, sample.key_id)
+    return tuple(dict.fromkeys(analyzer.keyring.mkts[candidate.mkt].name for candidate in candidates))
 
 
 def _end(end: Endpoint, analyzer: Analyzer, index: int, side: int) -> EndResult:
@@ -230,7 +257,15 @@ def _transition(
     run: KeyRun, field: str, old: int | None, new: int, trigger: str | None, latency_ns: int | None
 ) -> KeyTransition:
     return KeyTransition(
-        run.first_capture, run.first_frame, run.first_time_ns, run.direction, field, old, new, trigger, latency_ns
+        run.first_capture,
+        run.first_frame,
+        run.first_time_ns,
+        run.direction,
+        field,
+        old,
+        new,
+        trigger,
+        latency_ns,
     )
 
 
@@ -254,8 +289,10 @@ def _is_reordering(runs: list[KeyRun], position: int) -> bool:
     The change back to the newer key, right behind such a run, is reordering's as well.
     """
     run = runs[position]
-    if run.starts_behind and position >= 2 and any(
-        earlier.key_id == run.key_id for earlier in runs[max(position - 2, 0) : position - 1]
+    if (
+        run.starts_behind
+        and position >= 2
+        and any(earlier.key_id == run.key_id for earlier in runs[max(position - 2, 0) : position - 1])
     ):
         return True
     previous = runs[position - 1]

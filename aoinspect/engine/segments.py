@@ -187,7 +187,8 @@ def _note_ao(octets: U8, rows: I64, at: I64, lengths: I64, walk: _OptionWalk) ->
     _note_repetition(rows, seen, Method.AO, Reason.TWO_AO, walk)
     is_short = lengths < AO_MINIMUM_LENGTH
     walk.malformed[rows[is_short & (walk.malformed[rows] == Reason.NONE)]] = Reason.AO_LENGTH
-    is_first = seen == Method.NONE
+    # Beside an MD5 option the segment is malformed, and the AO option is the one whose ids are shown.
+    is_first = seen != Method.AO
     rows, at, lengths, is_short = rows[is_first], at[is_first], lengths[is_first], is_short[is_first]
     walk.methods[rows] = Method.AO
     walk.option_starts[rows] = at

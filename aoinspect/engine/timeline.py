@@ -155,9 +155,7 @@ class Timeline:
         order = np.argsort(groups, kind="stable") if not _is_sorted(groups) else None
         if order is not None:
             rows, groups = rows.ordered(order), groups[order]
-        codes = (
-            rows.methods.astype(np.int64) << 16 | rows.key_ids.astype(np.int64) << 8 | rows.rnext_key_ids
-        )
+        codes = rows.methods.astype(np.int64) << 16 | rows.key_ids.astype(np.int64) << 8 | rows.rnext_key_ids
         starts = self._piece_starts(groups, codes, rows.mkts)
         self._add_pieces(rows, groups, codes, starts, capture)
 
@@ -219,15 +217,17 @@ class Timeline:
         self.number("last_times_ns")[runs] = rows.times_ns[lasts]
         self.number("segments")[runs] += lasts - starts + 1
         for verdict in np.flatnonzero(np.bincount(rows.verdicts)).tolist():
-            self.verdicts[runs, verdict] += np.add.reduceat((rows.verdicts == verdict).astype(np.int64), starts)
+            self.verdicts[runs, verdict] += np.add.reduceat(
+                (rows.verdicts == verdict).astype(np.int64), starts
+            )
         for coverage in np.flatnonzero(np.bincount(rows.coverages)).tolist():
-            self.coverages[runs, coverage] += np.add.reduceat((rows.coverages == coverage).astype(np.int64), starts)
+            self.coverages[runs, coverage] += np.add.reduceat(
+                (rows.coverages == coverage).astype(np.int64), starts
+            )
         is_last = np.append(is_first[1:], True)
         self._open[connections[is_last], sides[is_last]] = runs[is_last]
 
-    def _starts_behind(
-        self, rows: RunRows, starts: I64, is_first: Mask, connections: I32, sides: U8
-    ) -> Mask:
+    def _starts_behind(self, rows: RunRows, starts: I64, is_first: Mask, connections: I32, sides: U8) -> Mask:
         """Whether each piece begins below the highest position that its direction had reached before it.
 
         Only verified segments count, or all of them where there is no key: `positions` of others may be anywhere.

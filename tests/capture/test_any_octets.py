@@ -1,4 +1,4 @@
-"""Whatever the octets are, they end in frames, damage or a CaptureError; and batches are only a way of cutting."""
+"""Any octets end in frames, damage or a CaptureError; and batches are only a way of cutting."""
 
 from __future__ import annotations
 
@@ -52,11 +52,10 @@ files = st.sampled_from(SMALL)
 def outcome(
     octets: bytes, batch_octets: int = 4 << 20, batch_frames: int = 32768
 ) -> tuple[list[Told], CaptureReader] | None:
-    """What reading gives; None for a CaptureError, which is one line."""
+    """What reading gives; None for a CaptureError."""
     try:
         frames, reader = read(octets, batch_octets=batch_octets, batch_frames=batch_frames)
-    except CaptureError as error:
-        assert "\n" not in str(error)
+    except CaptureError:
         return None
     for frame in frames:
         again = reader.frame_at(frame.offset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from aoinspect.capture import open_capture
 from aoinspect.errors import CaptureError
-from tests.capture.builders import Told, told
+from tests.capture.builders import Told, block, epb, idb, shb, told
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 SHARED = PROJECT_ROOT.parent / "shared"
@@ -42,12 +43,11 @@ def test_real_captures_have_the_frames_that_their_facts_and_dpkt_say(path: Path)
     frames = read_file(path)
     facts = json.loads((path.parent / f"{path.name.split('.pcap')[0]}.json").read_text())
     assert len(frames) == facts["check"]["counts"]["frames"]
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
-        magic = file.read(4)
-        file.seek(0)
-        unit_ns = 1 if magic in (b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d") else 1000
-        records = list(dpkt.pcap.Reader(file))
+    octets = path.read_bytes()
+    if path.suffix == ".gz":
+        octets = gzip.decompress(octets)
+    unit_ns = 1 if octets[:4] in (b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d") else 1000
+    records = list(dpkt.pcap.Reader(io.BytesIO(octets)))
     assert [frame.octets for frame in frames] == [octets for _, octets in records]
     # dpkt gives Decimal seconds for nanosecond files and floats, good to a microsecond, for the others.
     assert [frame.time_ns // unit_ns for frame in frames] == [
@@ -106,13 +106,27 @@ def tshark_frames(paths: list[Path]) -> dict[Path, list[tuple[int, int, int, int
 
 @needs_tshark
 def test_frame_numbers_times_and_lengths_are_tsharks() -> None:
-    for path, expected in tshark_frames(PCAPNG_TESTS + CORPUS[::12]).items():
+    for path, expected in tshark_frames(PCAPNG_TESTS + CORPUS[::40]).items():
         if expected is None:
             continue
         frames = read_file(path)
         assert [
             (frame.number, frame.time_ns, len(frame.octets), frame.wire_length) for frame in frames
         ] == expected, path.name
+
+
+@needs_tshark
+def test_frame_numbers_leap_over_the_same_blocks_as_tsharks(tmp_path: Path) -> None:
+    kinds = (0x9, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x201, 0xBAD, 0x40000BAD, 0x80000001, 7, 8)
+    event = bytes([0, 0, 0, 1] * 16)
+    others = b"".join(block(kind, event) + epb(b"x" * 20) for kind in kinds)
+    path = tmp_path / "others.pcapng"
+    path.write_bytes(shb() + idb() + others)
+    (expected,) = tshark_frames([path]).values()
+    assert expected is not None
+    assert [frame.number for frame in read_file(path)] == [
+        number for number, _, _, wire in expected if wire == 20
+    ]
 
 
 @needs_tshark
@@ -124,9 +138,8 @@ def test_the_corpus_has_the_frame_counts_that_capinfos_says() -> None:
     for path in CORPUS:
         try:
             with open_capture(path) as reader:
-                frames = sum(len(batch) for batch in reader.batches())
-        except CaptureError as error:
-            assert str(path) not in counts, error
-            continue
+                frames: int | None = sum(len(batch) for batch in reader.batches())
+        except CaptureError:
+            frames = None
         if str(path) in counts:
             assert frames == int(counts[str(path)]), path.name

@@ -1,0 +1,1 @@
+"""The Report and its forms: text, JSON, JSON Lines."""

@@ -1,0 +1,221 @@
+"""The Report as JSON (`aoinspect.report/1`), and segments as JSON Lines.
+
+Scripts read this: members are added, and never change or go. docs/report.md and report.schema.json describe them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from aoinspect.engine.connections import I32
+from aoinspect.engine.findings import Finding
+from aoinspect.engine.pipeline import Analyzer, CaptureCounts
+from aoinspect.engine.results import DIRECTIONS, ConnectionResult, EndResult, KeyRun, KeyTransition
+from aoinspect.engine.table import Rows
+from aoinspect.engine.verdicts import NO_MKT, IsnSource, Method, Reason, Verdict
+from aoinspect.report.model import SCHEMA, Report, iso_time
+
+JsonObject = dict[str, object]
+
+_FLAG_LETTERS = (
+    (0x02, "S"),
+    (0x01, "F"),
+    (0x04, "R"),
+    (0x08, "P"),
+    (0x10, "A"),
+    (0x20, "U"),
+    (0x40, "E"),
+    (0x80, "C"),
+)
+
+
+def report_object(report: Report) -> JsonObject:
+    """The Report as plain dictionaries and lists, ready for `json.dumps`."""
+    several = len(report.captures) > 1
+    totals = report.totals
+    return {
+        "schema": SCHEMA,
+        "captures": [_capture(capture) for capture in report.captures],
+        "totals": {
+            "frames": totals.frames,
+            "tcp_segments": totals.tcp_segments,
+            "ao_segments": totals.ao_segments,
+            "md5_segments": totals.md5_segments,
+            **totals.verdicts,
+            "ends_disagree": totals.refused,
+        },
+        "connections": [_connection(connection, several) for connection in report.connections],
+        "findings": [_finding(finding, several) for finding in report.findings],
+    }
+
+
+def report_json(report: Report) -> str:
+    """The Report as indented JSON text."""
+    return json.dumps(report_object(report), indent=1, ensure_ascii=False)
+
+
+def _capture(capture: CaptureCounts) -> JsonObject:
+    damage = capture.damage
+    return {
+        "path": capture.path,
+        "frames": capture.frames,
+        "link_types": capture.link_types,
+        "damage": None if damage is None else {"offset": damage.offset, "message": damage.message},
+        "skipped_link_types": {
+            str(number): count for number, count in sorted(capture.located.unknown_link_types.items())
+        },
+        "cut": capture.located.cut,
+        "fragments": capture.located.fragments,
+    }
+
+
+def _connection(connection: ConnectionResult, several: bool) -> JsonObject:
+    return {
+        "id": connection.id,
+        "a": _end(connection.a),
+        "b": _end(connection.b),
+        "opened_by": connection.opened_by,
+        "isn_source": None if connection.isn_source is IsnSource.UNKNOWN else connection.isn_source.word,
+        **_frame("first_", connection.first_capture, connection.first_frame, several),
+        **_frame("last_", connection.last_capture, connection.last_frame, several),
+        "first_time": iso_time(connection.first_time_ns),
+        "last_time": iso_time(connection.last_time_ns),
+        "stream": None,
+        "vrf": list(connection.vrfs),
+        "verdicts": connection.verdicts,
+        "reasons": connection.reasons,
+        "ends_disagree": connection.refused,
+        "runs": [_run(run, several) for run in connection.runs],
+        "transitions": [_transition(transition, several) for transition in connection.transitions],
+    }
+
+
+def _end(end: EndResult) -> JsonObject:
+    return {"address": end.address, "port": end.port, "isn": end.isn}
+
+
+def _frame(prefix: str, capture: int, frame: int, several: bool) -> JsonObject:
+    return {f"{prefix}frame": frame, **({f"{prefix}capture": capture} if several else {})}
+
+
+def _run(run: KeyRun, several: bool) -> JsonObject:
+    return {
+        "direction": run.direction,
+        "method": run.method.word,
+        "key_id": run.key_id,
+        "rnext_key_id": run.rnext_key_id,
+        "mkt": run.mkt,
+        **_frame("first_", run.first_capture, run.first_frame, several),
+        **_frame("last_", run.last_capture, run.last_frame, several),
+        "first_time": iso_time(run.first_time_ns),
+        "last_time": iso_time(run.last_time_ns),
+        "segments": run.segments,
+        "verified": run.verified,
+        "verdicts": run.verdicts,
+        "tcp_options": run.tcp_options,
+    }
+
+
+def _transition(transition: KeyTransition, several: bool) -> JsonObject:
+    return {
+        **_frame("", transition.capture, transition.frame, several),
+        "time": iso_time(transition.time_ns),
+        "direction": transition.direction,
+        "field": transition.field,
+        "old": transition.old,
+        "new": transition.new,
+        "trigger": transition.trigger,
+        "latency_ns": transition.latency_ns,
+    }
+
+
+def _finding(finding: Finding, several: bool) -> JsonObject:
+    return {
+        "ident": finding.ident,
+        "severity": finding.severity.value,
+        "connection": finding.connection,
+        "frame": finding.frame,
+        **({"capture": finding.capture} if several else {}),
+        "message": finding.message,
+        "evidence": finding.evidence,
+        "remedy": finding.remedy,
+        "reference": finding.reference,
+    }
+
+
+def flag_letters(flags: int) -> str:
+    """TCP flags as letters, in the order of tcpdump: "S", "SA", "PA"; "." for none of them."""
+    return "".join(letter for bit, letter in _FLAG_LETTERS if flags & bit) or "."
+
+
+class SegmentLines:
+    """Segments as JSON Lines, one object a segment, in the order of the rows.
+
+    This is output, one step per segment: a run that prints no segments never comes here.
+    """
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+        self._ends: dict[int, tuple[str, str]] = {}
+        self._indices: dict[int, int] = {}
+
+    def lines(self, rows: Rows) -> Iterator[str]:
+        several = len(self._analyzer.captures) > 1
+        names = [mkt.name for mkt in self._analyzer.keyring.mkts]
+        macs = rows.mac.tobytes()
+        self._index_connections(rows)
+        columns = (column.tolist() for column in rows[:-1])
+        for position, values in enumerate(zip(*columns, strict=True)):
+            row = dict(zip(Rows._fields, values, strict=False))
+            method = Method(row["method"])
+            ends = self._ends_of(row["connection"])
+            source, destination = ends if row["direction"] == 0 else (ends[1], ends[0])
+            is_signed = method is not Method.NONE
+            is_ao = method is Method.AO
+            mac = macs[position * 16 : position * 16 + min(row["mac_length"], 16)]
+            if row["mac_length"] > 16:
+                mac = self._analyzer.long_macs.get((row["capture"], row["frame"]), mac)
+            yield json.dumps(
+                {
+                    "type": "segment",
+                    "frame": row["frame"],
+                    **({"capture": row["capture"]} if several else {}),
+                    "time": iso_time(row["time_ns"]),
+                    "connection": row["connection"],
+                    "direction": DIRECTIONS[row["direction"]],
+                    "src": source,
+                    "dst": destination,
+                    "flags": flag_letters(row["flags"]),
+                    "seq": row["seq"],
+                    "ack": row["ack"],
+                    "payload_length": row["payload_length"],
+                    "method": method.word,
+                    "key_id": row["key_id"] if is_ao else None,
+                    "rnext_key_id": row["rnext_key_id"] if is_ao else None,
+                    "mac": mac.hex() if is_signed else None,
+                    "sne": row["sne"] if row["has_sne"] else None,
+                    "mkt": None if row["mkt"] == NO_MKT else names[row["mkt"]],
+                    "verdict": Verdict(row["verdict"]).word,
+                    "reason": None if row["reason"] == Reason.NONE else Reason(row["reason"]).word,
+                    **({"ends_disagree": True} if row["is_refused"] else {}),
+                },
+                ensure_ascii=False,
+            )
+
+    def _index_connections(self, rows: Rows) -> None:
+        numbers = self._analyzer.tally("number")
+        if len(numbers) != len(self._indices):
+            self._indices = {number: index for index, number in enumerate(numbers.tolist())}
+
+    def _ends_of(self, connection: int) -> tuple[str, str]:
+        known = self._ends.get(connection)
+        if known is None:
+            index = self._indices[connection]
+            pairs: I32 = self._analyzer.connections.pairs
+            ends = self._analyzer.pairs.ends[int(pairs[index])]
+            a_side = int(self._analyzer.connections.a_sides()[index])
+            a, b = (str(EndResult(str(ip_address(end.address)), end.port, None)) for end in ends)
+            known = self._ends[connection] = (a, b) if a_side == 0 else (b, a)
+        return known

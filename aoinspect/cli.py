@@ -178,7 +178,7 @@ def _verify(options: argparse.Namespace) -> int:
     registry = _registry(options)
     # All are opened before the first is read: a missing file is told at once, not after an hour.
     readers = [open_capture(path) for path in options.captures]
-    analyzer = Analyzer(store, registry, keep_table=False)
+    analyzer = Analyzer(store, registry, keep_table=False, make_rows=options.format == "jsonl")
     on_rows = None
     if options.format == "jsonl":
         from aoinspect.report.json_form import SegmentLines

@@ -20,7 +20,7 @@ class Columns:
         self._capacity = 64
         self._count = 0
         self._arrays = {
-            name: np.full((self._capacity, *shape), value, dtype=dtype)  # type: ignore[arg-type]
+            name: np.full((self._capacity, *shape), value, dtype=dtype)
             for name, (dtype, value, shape) in defaults.items()
         }
 
@@ -37,7 +37,7 @@ class Columns:
         if self._count > self._capacity:
             capacity = max(self._capacity * 2, self._count)
             for name, (dtype, value, shape) in self._defaults.items():
-                grown = np.full((capacity, *shape), value, dtype=dtype)  # type: ignore[arg-type]
+                grown = np.full((capacity, *shape), value, dtype=dtype)
                 grown[:first] = self._arrays[name][:first]
                 self._arrays[name] = grown
             self._capacity = capacity

@@ -86,7 +86,7 @@ def ends_disagree(analyzer: Analyzer, connections: list[ConnectionResult]) -> It
             capture=capture,
             frame=frame,
             message=f"{receiver.address} drops what {sender.address} signs with key {mkt.name!r}: {candidate.refusal}",
-            evidence=f"verified under the {method} key of {mkt.origin}; the keys of {receiver.address} do not accept it",
+            evidence=f"verified under the {method} key of {mkt.origin}; no key of {receiver.address} accepts it",
             remedy=f"make the key of {receiver.address} equal to that of {sender.address}, with the ids crossed",
             reference="RFC 5925 3.1",
         )

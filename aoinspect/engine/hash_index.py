@@ -2,8 +2,8 @@
 
 Open addressing with linear probing over two plain arrays: a look-up is a few gathers for the whole batch, whatever the
 number of entries. Keys are hashes or packed codes; `mix` makes hashes of several columns. The seed is drawn per process,
-so that nobody can craft addresses that collide; two different keys share a 64-bit hash with a chance of about 2**-45
-among a thousand entries and 2**-25 among a million.
+so that nobody can craft addresses that collide; the chance that two keys share a hash is about 2**-45 among a thousand
+entries and 2**-25 among a million.
 """
 
 from __future__ import annotations

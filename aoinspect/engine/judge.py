@@ -58,7 +58,7 @@ class _BatchJudge:
     """The work on one batch."""
 
     def __init__(self, judge: Judge, segments: Segments, pairs: I32, sides: U8) -> None:
-        count = len(segments)
+        count = segments.size
         self.conns = judge.connections
         self.guessed = judge._guessed
         self.segments = segments
@@ -83,7 +83,7 @@ class _BatchJudge:
         self.connections[rows] = self.conns.attribute(self.segments, self.pairs, self.sides, rows)
         work = np.flatnonzero(self.is_checkable & self.is_ao & ~self.is_syn)
         failed = self._check_all_as_genuine(work)
-        is_tried = np.zeros(len(self.segments), dtype=np.bool_)
+        is_tried = np.zeros(self.segments.size, dtype=np.bool_)
         if len(failed):
             self._sweep(failed, is_tried)
         self.conns.note_first_senders(self.connections, self.sides)
@@ -375,7 +375,7 @@ class _BatchJudge:
     def _conclude(self, has_sne: Mask, is_tried: Mask) -> Judgement:
         """Verdict and reason, decided in the order that the design fixes."""
         segments, admission = self.segments, self.check.admission
-        count = len(segments)
+        count = segments.size
         verdicts = np.full(count, Verdict.VERIFIED, dtype=np.uint8)
         reasons = np.zeros(count, dtype=np.uint8)
         is_open = np.ones(count, dtype=np.bool_)

@@ -52,16 +52,14 @@ class Packets(NamedTuple):
     is_partial: Mask
     """Only the first fragment of a datagram whose other pieces are missing."""
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Number of segments."""
         return len(self.starts)
 
     def select(self, rows: npt.NDArray[np.intp] | Mask) -> Packets:
         """The same for some rows; `octets` is shared."""
-        return Packets(self.octets, *(column[rows] for column in self[1:]))
-
-    def with_columns(self, **columns: I64 | Mask) -> Packets:
-        """The same with other values in the named columns."""
-        return Packets(**(self._asdict() | columns))
+        return Packets._make((self.octets, *(column[rows] for column in self[1:])))
 
 
 class FragmentPieces(NamedTuple):
@@ -124,7 +122,6 @@ class Locator:
 
     def locate(self, batch: FrameBatch) -> tuple[Packets, FragmentPieces | None]:
         """The TCP segments of `batch`, and the IP fragments among its frames."""
-        count = len(batch)
         walk = _Walk(batch)
         pending = self._by_link_type(batch)
         for _ in range(DEPTH_LIMIT):
@@ -134,31 +131,10 @@ class Locator:
             for group in pending:
                 following += self._step(batch, group, walk)
             pending = following
-        found = np.flatnonzero(walk.tcp_starts >= 0)
-        if len(found) == count:
-            pick = lambda column: column  # noqa: E731
-        else:
-            pick = lambda column: column[found]  # noqa: E731
-        limits = pick(batch.ends)
-        starts = pick(walk.tcp_starts)
-        has_ports = limits - starts >= 4
-        packets = Packets(
-            octets=batch.octets,
-            frames=found + batch.first_frame,
-            times_ns=pick(batch.times_ns),
-            offsets=pick(batch.offsets),
-            sources=pick(walk.sources),
-            destinations=pick(walk.destinations),
-            is_ipv6=pick(walk.is_ipv6),
-            starts=starts,
-            ends=pick(walk.tcp_ends),
-            limits=limits,
-            interfaces=pick(walk.interfaces),
-            vlans=pick(walk.vlans),
-            is_partial=np.zeros(len(found), dtype=np.bool_),
-        )
+        packets = walk.packets(batch)
+        has_ports = packets.limits - packets.starts >= 4
         if not has_ports.all():
-            self.counts.cut += int(len(found) - has_ports.sum())
+            self.counts.cut += int(np.count_nonzero(~has_ports))
             packets = packets.select(has_ports)
         return packets, walk.fragments()
 
@@ -240,6 +216,27 @@ class _Walk:
         self.vlans = np.full(count, -1, dtype=np.int64)
         self.interfaces = batch.interfaces.astype(np.int64) << 32
         self._pieces: list[FragmentPieces] = []
+
+    def packets(self, batch: FrameBatch) -> Packets:
+        """The frames in which a TCP header was reached."""
+        found = np.flatnonzero(self.tcp_starts >= 0)
+        everything = len(found) == len(batch)
+        columns = Packets(
+            octets=batch.octets,
+            frames=np.arange(len(batch)) + batch.first_frame,
+            times_ns=batch.times_ns,
+            offsets=batch.offsets,
+            sources=self.sources,
+            destinations=self.destinations,
+            is_ipv6=self.is_ipv6,
+            starts=self.tcp_starts,
+            ends=self.tcp_ends,
+            limits=batch.ends,
+            interfaces=self.interfaces,
+            vlans=self.vlans,
+            is_partial=np.zeros(len(batch), dtype=np.bool_),
+        )
+        return columns if everything else columns.select(found)
 
     def keep_fragments(self, indices: I64, network_starts: I64, hop: Hop, pieces: I64) -> None:
         assert hop.destinations is not None

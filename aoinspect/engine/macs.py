@@ -101,7 +101,7 @@ class MacInputs:
             inputs[chosen] = at
         if layout is Layout.MD5:
             inputs += _SNE_LENGTH
-        return memoryview(scratch), inputs, ends  # type: ignore[arg-type]
+        return scratch.data, inputs, ends
 
     def _clear_mac(self, scratch: U8, rows: I64, octets: U8) -> None:
         lengths = self.segments.mac_lengths[rows]
@@ -112,7 +112,7 @@ class MacInputs:
                 windows(scratch, length)[chosen] = np.zeros(len(chosen), dtype=f"V{length}")
 
     def _move_header(self, scratch: U8, layout: Layout, rows: I64) -> I64:
-        """Puts the 20-octet header, and for AO its option with a zero MAC, right before the payload; where it starts."""
+        """Puts the 20-octet header, and AO's option with a zero MAC, right before the payload; where it starts."""
         segments = self.segments
         octets = segments.packets.octets
         starts = segments.packets.starts[rows]
@@ -160,8 +160,8 @@ def equal_rows(left: U8, right: U8) -> npt.NDArray[np.bool_]:
     """Which rows of two (n, length) arrays of octets are equal in every octet."""
     length = left.shape[1]
     if length % 4 == 0 and length:
-        left = np.ascontiguousarray(left).view(np.uint32)  # type: ignore[assignment]
-        right = np.ascontiguousarray(right).view(np.uint32)  # type: ignore[assignment]
+        left = np.ascontiguousarray(left).view(np.uint32)
+        right = np.ascontiguousarray(right).view(np.uint32)
     equal = np.ones(len(left), dtype=np.bool_)
     for column in range(left.shape[1]):
         equal &= left[:, column] == right[:, column]

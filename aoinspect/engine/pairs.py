@@ -40,7 +40,7 @@ class Ends:
             self.destination_low = fields(octets, packets.destinations, _ADDRESS_V4)["address"].astype(
                 np.uint64
             )
-            self.source_high = self.destination_high = np.zeros(len(segments), dtype=np.uint64)
+            self.source_high = self.destination_high = np.zeros(segments.size, dtype=np.uint64)
             return
         self.source_high, self.source_low = _addresses(octets, packets.sources, packets.is_ipv6)
         self.destination_high, self.destination_low = _addresses(

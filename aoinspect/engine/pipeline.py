@@ -107,9 +107,13 @@ class Analyzer:
         registry: Registry | None = None,
         *,
         keep_table: bool = True,
+        make_rows: bool = True,
         measure: bool = False,
     ) -> None:
-        """`keep_table` keeps a row per protected segment; `measure` fills `stage_seconds`."""
+        """`keep_table` keeps a row per protected segment; without it `make_rows` says whether `feed` returns them.
+
+        `measure` fills `stage_seconds`.
+        """
         self.keyring = Keyring(store)
         if len(self.keyring.mkts) >= NO_MKT:
             raise UsageError(
@@ -135,6 +139,7 @@ class Analyzer:
         """Connections that have a segment, numbered in the order of their first."""
         self.stage_seconds: dict[str, float] = {}
         """Seconds of processor time per stage, where `measure` was asked for."""
+        self._makes_rows = keep_table or make_rows
         self._measure = measure
         self._locator = Locator(self.registry)
         self._reassembler = Reassembler()
@@ -149,7 +154,7 @@ class Analyzer:
         return capture
 
     def feed(self, batch: FrameBatch) -> Rows:
-        """Takes the next batch of the current capture; the table's rows for it."""
+        """Takes the next batch of the current capture; the table's rows for it, where the run makes rows."""
         capture = self.captures[-1]
         capture.frames += len(batch)
         self.totals.frames += len(batch)
@@ -177,15 +182,15 @@ class Analyzer:
     def _analyse(self, packets: Packets) -> Rows:
         with self._stage("options"):
             segments = read_segments(packets)
-        self.captures[-1].tcp_segments += len(segments)
-        self.totals.tcp_segments += len(segments)
+        self.captures[-1].tcp_segments += segments.size
+        self.totals.tcp_segments += segments.size
         with self._stage("connect"):
             pairs, sides = self.pairs.assign(segments)
             is_protected = pairs != ABSENT
             if not is_protected.all():
                 rows = np.flatnonzero(is_protected)
                 segments, pairs, sides = segments.select(rows), pairs[rows], sides[rows]
-        if not len(segments):
+        if not segments.size:
             return EMPTY
         with self._stage("select and check"):
             judgement = self.judge.judge(segments, pairs, sides)
@@ -195,8 +200,8 @@ class Analyzer:
     def _read_off(self, segments: Segments, sides: U8, judgement: Judgement) -> Rows:
         verified = judgement.candidates != NO_CANDIDATE
         lists = self.checker.lists
-        mkts = np.full(len(segments), NO_MKT_INDEX, dtype=np.int64)
-        is_refused = np.zeros(len(segments), dtype=np.bool_)
+        mkts = np.full(segments.size, NO_MKT_INDEX, dtype=np.int64)
+        is_refused = np.zeros(segments.size, dtype=np.bool_)
         if len(lists.mkts):
             chosen = np.maximum(judgement.candidates, 0)
             mkts = np.where(verified, lists.mkts[chosen], NO_MKT_INDEX)
@@ -224,6 +229,8 @@ class Analyzer:
             len(self.connections),
             len(self.captures) - 1,
         )
+        if not self._makes_rows:
+            return EMPTY
         table_rows = self._rows(segments, sides, judgement, mkts, coverages, is_refused)
         self._keep_long_macs(segments)
         if self.table is not None:
@@ -232,7 +239,7 @@ class Analyzer:
 
     def _coverages(self, segments: Segments, judgement: Judgement, mkts: I64) -> U8:
         """Which options each verified AO MAC covers; a key that says `auto` learns nothing from a sole AO option."""
-        coverages = np.zeros(len(segments), dtype=np.uint8)
+        coverages = np.zeros(segments.size, dtype=np.uint8)
         lists = self.checker.lists
         if not len(lists.mkts):
             return coverages
@@ -345,7 +352,7 @@ class Analyzer:
         packets = segments.packets
         return Rows(
             frame=packets.frames.astype(np.uint64),
-            capture=np.full(len(segments), len(self.captures) - 1, dtype=np.uint16),
+            capture=np.full(segments.size, len(self.captures) - 1, dtype=np.uint16),
             offset=packets.offsets.astype(np.uint64),
             time_ns=packets.times_ns,
             connection=self._array("number")[judgement.connections].astype(np.uint32),
@@ -387,7 +394,7 @@ class Analyzer:
         interfaces = np.array([datagram.interface for datagram in datagrams], dtype=np.int64)[which]
         vlans = np.array([datagram.vlan for datagram in datagrams], dtype=np.int64)[which]
         is_partial = ~np.array([datagram.is_complete for datagram in datagrams], dtype=np.bool_)[which]
-        return packets.with_columns(
+        return packets._replace(
             frames=frames, interfaces=interfaces, vlans=vlans, is_partial=is_partial
         ), which
 
@@ -397,7 +404,7 @@ class Analyzer:
             return packets
         added, _ = self._locate_datagrams(datagrams)
         shift = len(packets.octets)
-        moved = added.with_columns(
+        moved = added._replace(
             sources=added.sources + shift,
             destinations=added.destinations + shift,
             starts=added.starts + shift,
@@ -406,7 +413,7 @@ class Analyzer:
         )
         order = np.argsort(np.concatenate([packets.frames, moved.frames]), kind="stable")
         joined = [np.concatenate(columns)[order] for columns in zip(packets[1:], moved[1:], strict=True)]
-        return Packets(np.concatenate([packets.octets, moved.octets]), *joined)
+        return Packets._make((np.concatenate([packets.octets, moved.octets]), *joined))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

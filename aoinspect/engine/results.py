@@ -240,7 +240,14 @@ def transitions_of(runs: tuple[KeyRun, ...]) -> tuple[KeyTransition, ...]:
             if before is None or before.key_id != run.key_id:
                 trigger, latency_ns = _trigger(own_runs, position, requests)
                 transitions.append(
-                    _transition(run, "key_id", before and before.key_id, run.key_id, trigger, latency_ns)
+                    _transition(
+                        run,
+                        "key_id",
+                        None if before is None else before.key_id,
+                        run.key_id,
+                        trigger,
+                        latency_ns,
+                    )
                 )
             if before is not None and before.rnext_key_id != run.rnext_key_id:
                 transitions.append(

@@ -69,17 +69,19 @@ class Segments(NamedTuple):
     is_sole_option: Mask
     """The AO option is all that stands in the option space: covering options or not is the same."""
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Number of segments."""
         return len(self.seqs)
 
     def select(self, rows: npt.NDArray[np.intp] | Mask) -> Segments:
         """The same for some rows."""
-        return Segments(self.packets.select(rows), *(column[rows] for column in self[1:]))
+        return Segments._make((self.packets.select(rows), *(column[rows] for column in self[1:])))
 
 
 def read_segments(packets: Packets) -> Segments:
     """The header fields and signature options of every TCP segment in `packets`."""
-    count = len(packets)
+    count = packets.size
     header = fields(packets.octets, packets.starts, TCP_HEADER)
     visible = packets.limits - packets.starts
     offset_flags = header["offset_flags"].astype(np.uint16)
@@ -106,7 +108,7 @@ def read_segments(packets: Packets) -> Segments:
         destination_ports=header["destination_port"].astype(np.int64),
         seqs=seqs,
         acks=acks,
-        flags=offset_flags & 0x0FFF,
+        flags=offset_flags & np.uint16(0x0FFF),
         header_lengths=header_lengths,
         payload_lengths=np.maximum(declared - header_lengths, 0),
         methods=walk.methods,
@@ -216,7 +218,7 @@ def _note_repetition(rows: I64, seen: U8, method: Method, twice: Reason, walk: _
 
 
 def mss_option(octets: U8, start: int, end: int) -> int | None:
-    """The MSS option's value in one TCP header whose options lie from `start` to `end` (RFC 9293 3.7.1); for SYNs only."""
+    """The MSS option's value among the options from `start` to `end` of one SYN (RFC 9293 3.7.1), or None."""
     at = start
     while at + 1 < end:
         kind = int(octets[at])

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aoinspect.capture.frames import I64, U8, U16, U32
-from aoinspect.engine.connections import I32, U64
+from aoinspect.engine.connections import U64
 from aoinspect.engine.locate import Mask
-from aoinspect.engine.verdicts import NO_MKT
 
 
 class Rows(NamedTuple):
@@ -60,7 +59,7 @@ class Rows(NamedTuple):
 
     def select(self, rows: npt.NDArray[np.intp] | Mask) -> Rows:
         """The same for some rows."""
-        return Rows(*(column[rows] for column in self))
+        return Rows._make(column[rows] for column in self)
 
 
 _DTYPES: dict[str, npt.DTypeLike] = {
@@ -130,6 +129,3 @@ class Table:
 def sort_by_frame(rows: Rows) -> npt.NDArray[np.intp]:
     """The order of capture and frame, for rows that were added late (incomplete fragments)."""
     return np.lexsort((rows.frame, rows.capture))
-
-
-__all__ = ["EMPTY", "I32", "NO_MKT", "Rows", "Table", "octets_per_row", "sort_by_frame"]

@@ -12,10 +12,11 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from aoinspect.capture.frames import I64, U8, U32
+from aoinspect.capture.frames import I64, U8
 from aoinspect.engine.columns import Columns
 from aoinspect.engine.connections import I8, I32, U64
 from aoinspect.engine.locate import Mask
+from aoinspect.engine.ordering import stable_order
 from aoinspect.engine.verdicts import Coverage, Method, Verdict
 
 NO_RUN = -1
@@ -152,9 +153,8 @@ class Timeline:
         if not len(rows.frames):
             return
         groups = rows.connections.astype(np.int64) * 2 + rows.sides
-        order = np.argsort(groups, kind="stable") if not _is_sorted(groups) else None
-        if order is not None:
-            rows, groups = rows.ordered(order), groups[order]
+        order = stable_order(groups)
+        rows, groups = rows.ordered(order), groups[order]
         codes = rows.methods.astype(np.int64) << 16 | rows.key_ids.astype(np.int64) << 8 | rows.rnext_key_ids
         starts = self._piece_starts(groups, codes, rows.mkts)
         self._add_pieces(rows, groups, codes, starts, capture)
@@ -249,10 +249,6 @@ class Timeline:
         return behind
 
 
-def _is_sorted(groups: I64) -> bool:
-    return bool((groups[1:] >= groups[:-1]).all())
-
-
 def tcp_options_of(coverages: I64) -> str:
     """What a run found of the options flag: `include`, `exclude`, or `undetermined` (both where both held)."""
     include, exclude = int(coverages[Coverage.INCLUDE]), int(coverages[Coverage.EXCLUDE])
@@ -261,6 +257,3 @@ def tcp_options_of(coverages: I64) -> str:
     if include or exclude:
         return "include" if include else "exclude"
     return "undetermined"
-
-
-__all__ = ["NO_MKT_INDEX", "NO_RUN", "U32", "RunRows", "Timeline", "tcp_options_of"]

@@ -1,9 +1,9 @@
-"""A map from 64-bit keys to row numbers whose look-ups take whole arrays.
+"""A map from 64-bit keys to row numbers, whose look-ups take whole arrays.
 
-Open addressing with linear probing over two plain arrays: a look-up is a few gathers for the whole batch, whatever the
-number of entries. Keys are hashes or packed codes; `mix` makes hashes of several columns. The seed is drawn per process,
-so that nobody can craft addresses that collide; the chance that two keys share a hash is about 2**-45 among a thousand
-entries and 2**-25 among a million.
+Open addressing with linear probing over two plain arrays: a look-up is a few gathers for the whole batch, whatever
+the number of entries. Keys are hashes or packed codes; `mix` makes hashes of several columns. The seed is drawn per
+process, so that nobody can craft addresses that collide; the chance that two keys share a hash is about 2**-45 among
+a thousand entries and 2**-25 among a million.
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@ tells it with the ids crossed. What comes out is, for a pair, an end and a KeyID
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
+from aoinspect.ao.mkt import Lifetime, MasterKeyTuple, Origin, TcpOptions
 from aoinspect.engine.verdicts import Method
 from aoinspect.keys.model import KeyStore, Network, Peer
 
@@ -60,12 +60,18 @@ class PairKeys:
     """The keys of one socket pair; shared by all pairs that the same peer entries cover in the same way."""
 
     def __init__(
-        self, identity: int, lists: dict[tuple[int, int], tuple[Candidate, ...]], vrfs: frozenset[str]
-    ):
+        self,
+        identity: int,
+        lists: dict[tuple[int, int], tuple[Candidate, ...]],
+        vrfs: frozenset[str],
+        send_ids: dict[int, frozenset[int]],
+    ) -> None:
         self.identity = identity
         self.lists = lists
         """(side that sent, KeyID or KEY_ID_OF_MD5) -> candidates, longest prefix first."""
         self.vrfs = vrfs
+        self.send_ids = send_ids
+        """Side -> the KeyIDs that it can sign with by its own description; no entry for an end that has none."""
 
     def candidates(self, side: int, method: int, key_id: int) -> tuple[Candidate, ...]:
         return self.lists.get((side, key_id if method == Method.AO else KEY_ID_OF_MD5), ())
@@ -117,6 +123,23 @@ class Keyring:
             self._pair_keys[matches] = self._combine(matches) if matches else None
         return self._pair_keys[matches]
 
+    def lifetimes(
+        self, ends: tuple[Endpoint, Endpoint], mkt: int, sender: int
+    ) -> Iterator[tuple[str, Lifetime, Origin]]:
+        """The lifetimes that bear on segments which `sender` (0 or 1) signs with `mkt`: what, when, told where.
+
+        At the sending end it is the send lifetime, at the receiving end the accept lifetime.
+        """
+        for match in self._matches(ends):
+            peer = self.store.peers[match.peer]
+            for told, index in zip(peer.mkts, self._mkts_of_peer[match.peer], strict=True):
+                if index != mkt:
+                    continue
+                is_sender = match.local_side == sender
+                lifetime = told.send_lifetime if is_sender else told.accept_lifetime
+                if lifetime is not None:
+                    yield "send" if is_sender else "accept", lifetime, told.origin
+
     def _matches(self, ends: tuple[Endpoint, Endpoint]) -> list[_Match]:
         found: list[tuple[int, _Match]] = []
         width = len(ends[0].address)
@@ -143,6 +166,7 @@ class Keyring:
         listed: dict[tuple[int, int], dict[tuple[int, bool, Binding | None], None]] = defaultdict(dict)
         accepted: dict[tuple[int, int], list[int]] = defaultdict(list)
         described: set[tuple[int, Method]] = set()
+        send_ids: dict[int, set[int]] = defaultdict(set)
         vrfs: set[str] = set()
         for match in matches:
             peer = self.store.peers[match.peer]
@@ -163,6 +187,8 @@ class Keyring:
                         accepted[sender, key_id].append(index)
                 if len(sides_of_peer[match.peer]) == 1 and peer.local is not None:
                     described.add((match.local_side, Method.AO if is_ao else Method.MD5))
+                    if mkt.send_id is not None:
+                        send_ids[match.local_side].add(mkt.send_id)
         lists: dict[tuple[int, int], tuple[Candidate, ...]] = {}
         for (sender, key_id), keys in listed.items():
             method = Method.MD5 if key_id == KEY_ID_OF_MD5 else Method.AO
@@ -173,7 +199,9 @@ class Keyring:
                 else Candidate(index, include, binding, is_refused=False)
                 for index, include, binding in keys
             )
-        return PairKeys(len(self._pair_keys), lists, frozenset(vrfs))
+        return PairKeys(
+            len(self._pair_keys), lists, frozenset(vrfs), {side: frozenset(ids) for side, ids in send_ids.items()}
+        )
 
     def _refusal(self, index: int, include: bool, receiver_keys: list[int]) -> tuple[bool, str]:
         """Whether the receiving end, which has `receiver_keys` under this KeyID, drops what `index` signs, and why."""
@@ -190,9 +218,8 @@ class Keyring:
             elif other.secret != signer.secret:
                 reason = "another secret"
             elif include not in _coverages(other):
-                reason = (
-                    "TCP options " + ("excluded" if include else "included") + " where the sender does not"
-                )
+                ways = ("excluded", "included")
+                reason = f"TCP options {ways[not include]} where the sender has them {ways[include]}"
             else:
                 return False, ""
         return True, reason

@@ -25,6 +25,7 @@ from aoinspect.engine.judge import Judge, Judgement
 from aoinspect.engine.keyring import Keyring
 from aoinspect.engine.locate import LocateCounts, Locator, Packets
 from aoinspect.engine.macs import windows
+from aoinspect.engine.observations import Observations
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.reassembly import Datagram, Reassembler, batch_of
 from aoinspect.engine.segments import Segments, read_segments
@@ -50,6 +51,9 @@ class CaptureCounts:
     located: LocateCounts = field(default_factory=LocateCounts)
     tcp_segments: int = 0
     is_without_times: bool = False
+    old_option_segments: int = 0
+    """TCP segments, protected or not, with the option of draft-bonica-tcp-auth (kind 253 or 254)."""
+    first_old_option_frame: int = 0
 
 
 @dataclass(slots=True)
@@ -125,6 +129,7 @@ class Analyzer:
         self.connections = Connections(self.pairs)
         self.judge = Judge(self.checker, self.connections)
         self.timeline = Timeline()
+        self.observations = Observations()
         self.tallies = Columns(_PER_CONNECTION)
         self.table: Table | None = Table() if keep_table else None
         self.totals = Totals()
@@ -183,6 +188,7 @@ class Analyzer:
         with self._stage("options"):
             segments = read_segments(packets)
         self.captures[-1].tcp_segments += segments.size
+        self._note_old_options(segments)
         self.totals.tcp_segments += segments.size
         with self._stage("connect"):
             pairs, sides = self.pairs.assign(segments)
@@ -197,6 +203,13 @@ class Analyzer:
         with self._stage("read off"):
             return self._read_off(segments, sides, judgement)
 
+    def _note_old_options(self, segments: Segments) -> None:
+        rows = np.flatnonzero(segments.has_old_option)
+        if len(rows):
+            capture = self.captures[-1]
+            capture.old_option_segments += len(rows)
+            capture.first_old_option_frame = capture.first_old_option_frame or int(segments.packets.frames[rows[0]])
+
     def _read_off(self, segments: Segments, sides: U8, judgement: Judgement) -> Rows:
         verified = judgement.candidates != NO_CANDIDATE
         lists = self.checker.lists
@@ -208,6 +221,7 @@ class Analyzer:
             is_refused = verified & lists.is_refused[chosen]
         coverages = self._coverages(segments, judgement, mkts)
         self._tally(segments, sides, judgement, is_refused)
+        self.observations.note_batch(segments, sides, judgement, len(self.captures) - 1)
         signed = (segments.methods != Method.NONE) & (segments.malformed == Reason.NONE)
         rows = np.flatnonzero(signed) if not signed.all() else slice(None)
         packets = segments.packets

@@ -54,6 +54,8 @@ class KeyRun:
     verdicts: dict[str, int]
     tcp_options: str
     """`include`, `exclude`, `undetermined`, or `both`."""
+    mkt_index: int | None
+    """Row in the engine's list of MKTs."""
     starts_behind: bool
     """Its first segment lies below the highest position that the direction had reached."""
 
@@ -217,6 +219,7 @@ def _run(analyzer: Analyzer, run: int, a_side: int) -> KeyRun:
         segments=int(timeline.number("segments")[run]),
         verdicts={verdict.member: verdicts[verdict] for verdict in Verdict},
         tcp_options=tcp_options_of(timeline.coverages[run]),
+        mkt_index=None if mkt == NO_MKT_INDEX else mkt,
         starts_behind=bool(timeline.starts_behind[run]),
     )
 

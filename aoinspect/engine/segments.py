@@ -22,6 +22,8 @@ KIND_NOP = 1
 KIND_MSS = 2
 KIND_MD5 = 19
 KIND_AO = 29
+KINDS_OF_DRAFT_BONICA = (253, 254)
+"""Experimental kinds that the TCP Enhanced Authentication Option of draft-bonica-tcp-auth was shipped with."""
 
 MD5_OPTION_LENGTH = 18
 AO_MINIMUM_LENGTH = 4
@@ -66,6 +68,8 @@ class Segments(NamedTuple):
     """A `Reason`; NONE where the header and its options are sound as far as they can be seen."""
     is_header_cut: Mask
     """The captured octets end before the TCP header and its options do."""
+    has_old_option: Mask
+    """An option of draft-bonica-tcp-auth, which is no TCP-AO, stands in the list."""
     is_sole_option: Mask
     """The AO option is all that stands in the option space: covering options or not is the same."""
 
@@ -118,6 +122,7 @@ def read_segments(packets: Packets) -> Segments:
         mac_lengths=walk.mac_lengths,
         malformed=walk.malformed,
         is_header_cut=is_header_cut,
+        has_old_option=walk.has_old_option,
         is_sole_option=(walk.methods == Method.AO) & (walk.mac_lengths + np.int64(4) == header_lengths - 20),
     )
 
@@ -132,6 +137,7 @@ class _OptionWalk:
         self.rnext_key_ids = np.zeros(count, dtype=np.uint8)
         self.mac_lengths = np.zeros(count, dtype=np.uint8)
         self.malformed = np.zeros(count, dtype=np.uint8)
+        self.has_old_option = np.zeros(count, dtype=np.bool_)
 
 
 def _walk_options(packets: Packets, header_lengths: I64, is_readable: Mask, walk: _OptionWalk) -> None:
@@ -175,6 +181,8 @@ def _walk_options(packets: Packets, header_lengths: I64, is_readable: Mask, walk
             hits = np.flatnonzero(goes_on & (kinds == kind) & (lengths >= 2) & ~overruns & is_visible)
             if len(hits):
                 note(octets, rows[hits], at[hits], lengths[hits], walk)
+        is_old = goes_on & (kinds >= KINDS_OF_DRAFT_BONICA[0]) & (kinds <= KINDS_OF_DRAFT_BONICA[1])
+        walk.has_old_option[rows[is_old]] = True
         broken = rows[goes_on & overruns]
         walk.malformed[broken] = np.where(
             walk.malformed[broken] == Reason.NONE, Reason.OPTION_LENGTH, walk.malformed[broken]

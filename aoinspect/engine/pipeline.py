@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aoinspect.capture.frames import I64, U8, Damage, FrameBatch, Interface
+from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, U8, Damage, Frame, FrameBatch, Interface
 from aoinspect.capture.reader import CaptureReader
 from aoinspect.engine.check import NO_CANDIDATE, Checker
 from aoinspect.engine.columns import Columns
@@ -28,6 +28,7 @@ from aoinspect.engine.macs import windows
 from aoinspect.engine.observations import Observations
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.reassembly import Datagram, Reassembler, batch_of
+from aoinspect.engine.repeats import Repeats
 from aoinspect.engine.segments import Segments, read_segments
 from aoinspect.engine.table import EMPTY, Rows, Table
 from aoinspect.engine.timeline import NO_MKT_INDEX, RunRows, Timeline
@@ -120,9 +121,7 @@ class Analyzer:
         """
         self.keyring = Keyring(store)
         if len(self.keyring.mkts) >= NO_MKT:
-            raise UsageError(
-                f"{len(self.keyring.mkts)} different keys: more than the {NO_MKT - 1} that one run takes"
-            )
+            raise UsageError(f"{len(self.keyring.mkts)} different keys: more than the {NO_MKT - 1} that one run takes")
         self.registry = registry if registry is not None else Registry()
         self.pairs = PairTable(self.keyring)
         self.checker = Checker(self.keyring, self.pairs)
@@ -130,6 +129,7 @@ class Analyzer:
         self.judge = Judge(self.checker, self.connections)
         self.timeline = Timeline()
         self.observations = Observations()
+        self.repeats = Repeats()
         self.tallies = Columns(_PER_CONNECTION)
         self.table: Table | None = Table() if keep_table else None
         self.totals = Totals()
@@ -173,14 +173,40 @@ class Analyzer:
                 packets = self._with_datagrams(packets, completed + abandoned)
         return self._analyse(packets)
 
-    def finish_capture(self) -> Rows:
-        """Ends the current capture; rows for datagrams whose pieces never came together."""
+    def finish_capture(self, frame_at: Callable[[int], Frame] | None = None) -> Rows:
+        """Ends the current capture; rows for datagrams whose pieces never came together.
+
+        `frame_at` reads a record again by its offset: retransmissions are compared with it.
+        """
+        if frame_at is not None:
+            self.repeats.compare(len(self.captures) - 1, frame_at, self._payload_of)
         remaining = self._reassembler.finish()
         self.totals.incomplete_datagrams += self._reassembler.given_up
         if not remaining:
             return EMPTY
         packets, _ = self._locate_datagrams(remaining)
         return self._analyse(packets)
+
+    def _payload_of(self, frame: Frame) -> bytes | None:
+        """The TCP payload of one frame, or None where it is not whole in it."""
+        octets = np.zeros(HEADROOM + len(frame.octets) + TAILROOM, dtype=np.uint8)
+        octets[HEADROOM : HEADROOM + len(frame.octets)] = np.frombuffer(frame.octets, dtype=np.uint8)
+        batch = FrameBatch(
+            octets=octets,
+            starts=np.array([HEADROOM], dtype=np.int64),
+            ends=np.array([HEADROOM + len(frame.octets)], dtype=np.int64),
+            wire_lengths=np.array([frame.wire_length], dtype=np.int64),
+            times_ns=np.array([frame.time_ns], dtype=np.int64),
+            interfaces=np.zeros(1, dtype=np.uint16),
+            link_types=np.array([frame.interface.link_type], dtype=np.uint16),
+            offsets=np.zeros(1, dtype=np.int64),
+            first_frame=1,
+        )
+        packets, _ = Locator(self.registry).locate(batch)
+        if not packets.size or int(packets.ends[0]) > int(packets.limits[0]):
+            return None
+        start = int(packets.starts[0]) + int(read_segments(packets).header_lengths[0])
+        return octets[start : int(packets.ends[0])].tobytes()
 
     # The stages behind `locate`.
 
@@ -221,7 +247,10 @@ class Analyzer:
             is_refused = verified & lists.is_refused[chosen]
         coverages = self._coverages(segments, judgement, mkts)
         self._tally(segments, sides, judgement, is_refused)
-        self.observations.note_batch(segments, sides, judgement, len(self.captures) - 1)
+        capture = len(self.captures) - 1
+        self.observations.note_batch(segments, sides, judgement, capture)
+        macs = _macs(segments)
+        self.repeats.note_batch(segments, sides, judgement, macs, len(self.connections), capture)
         signed = (segments.methods != Method.NONE) & (segments.malformed == Reason.NONE)
         rows = np.flatnonzero(signed) if not signed.all() else slice(None)
         packets = segments.packets
@@ -245,7 +274,7 @@ class Analyzer:
         )
         if not self._makes_rows:
             return EMPTY
-        table_rows = self._rows(segments, sides, judgement, mkts, coverages, is_refused)
+        table_rows = self._rows(segments, sides, judgement, mkts, coverages, is_refused, macs)
         self._keep_long_macs(segments)
         if self.table is not None:
             self.table.add(table_rows)
@@ -265,9 +294,7 @@ class Analyzer:
             coverages[is_ao & segments.is_sole_option & is_auto[mkts]] = Coverage.UNDETERMINED
         return coverages
 
-    def _tally(
-        self, segments: Segments, sides: U8, judgement: Judgement, is_refused: npt.NDArray[np.bool_]
-    ) -> None:
+    def _tally(self, segments: Segments, sides: U8, judgement: Judgement, is_refused: npt.NDArray[np.bool_]) -> None:
         """Counts by verdict and by connection."""
         totals = self.totals
         both = int(np.count_nonzero(segments.malformed == Reason.AO_AND_MD5))
@@ -362,6 +389,7 @@ class Analyzer:
         mkts: I64,
         coverages: U8,
         is_refused: npt.NDArray[np.bool_],
+        macs: U8,
     ) -> Rows:
         packets = segments.packets
         return Rows(
@@ -386,14 +414,12 @@ class Analyzer:
             coverage=coverages,
             has_sne=judgement.has_sne,
             is_refused=is_refused,
-            mac=_macs(segments),
+            mac=macs.reshape(-1).view(f"V{_MAC_OCTETS}"),
         )
 
     def _keep_long_macs(self, segments: Segments) -> None:
         octets = segments.packets.octets
-        for row in np.flatnonzero(
-            (segments.mac_lengths > _MAC_OCTETS) & (segments.methods == Method.AO)
-        ).tolist():
+        for row in np.flatnonzero((segments.mac_lengths > _MAC_OCTETS) & (segments.methods == Method.AO)).tolist():
             start = int(segments.option_starts[row]) + 4
             mac = octets[start : start + int(segments.mac_lengths[row])].tobytes()
             self.long_macs[len(self.captures) - 1, int(segments.packets.frames[row])] = mac
@@ -408,9 +434,7 @@ class Analyzer:
         interfaces = np.array([datagram.interface for datagram in datagrams], dtype=np.int64)[which]
         vlans = np.array([datagram.vlan for datagram in datagrams], dtype=np.int64)[which]
         is_partial = ~np.array([datagram.is_complete for datagram in datagrams], dtype=np.bool_)[which]
-        return packets._replace(
-            frames=frames, interfaces=interfaces, vlans=vlans, is_partial=is_partial
-        ), which
+        return packets._replace(frames=frames, interfaces=interfaces, vlans=vlans, is_partial=is_partial), which
 
     def _with_datagrams(self, packets: Packets, datagrams: list[Datagram]) -> Packets:
         """`packets` and the segments of `datagrams` in one, in the order of frames."""
@@ -439,17 +463,16 @@ class Analyzer:
         self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.process_time() - started
 
 
-def _macs(segments: Segments) -> npt.NDArray[np.void]:
-    """The first 16 octets of each captured MAC, zero behind its end."""
+def _macs(segments: Segments) -> U8:
+    """The first 16 octets of each captured MAC, zero behind its end; shape (n, 16)."""
     heads = np.where(segments.methods == Method.AO, 4, 2)
     positions = np.where(segments.option_starts > 0, segments.option_starts + heads, 0)
-    gathered = windows(segments.packets.octets, _MAC_OCTETS)[positions]
+    octets = windows(segments.packets.octets, _MAC_OCTETS)[positions].view(np.uint8).reshape(-1, _MAC_OCTETS)
     lengths = segments.mac_lengths
-    is_short = np.flatnonzero(lengths < _MAC_OCTETS)
-    if len(is_short):
-        octets = gathered.view(np.uint8).reshape(-1, _MAC_OCTETS)
-        octets[is_short] *= np.arange(_MAC_OCTETS) < lengths[is_short, np.newaxis]
-    return gathered
+    for length in np.flatnonzero(np.bincount(lengths)).tolist():
+        if length < _MAC_OCTETS:
+            octets[:, length:] *= (lengths != length).astype(np.uint8)[:, np.newaxis]
+    return octets
 
 
 Progress = Callable[[CaptureReader], None]
@@ -475,7 +498,7 @@ def analyse(
                     progress(reader)
         except KeyboardInterrupt:
             analyzer.totals.is_interrupted = True
-        rows = analyzer.finish_capture()
+        rows = analyzer.finish_capture(reader.frame_at)
         if on_rows is not None:
             on_rows(rows)
         capture.damage = reader.damage

@@ -121,6 +121,7 @@ class ConnectionResult:
     is_covered: bool
     """A peer entry covers the socket pair."""
     runs: tuple[KeyRun, ...]
+    """In the order of their first segments."""
     transitions: tuple[KeyTransition, ...]
 
 
@@ -145,7 +146,8 @@ def _connection(
     keys = analyzer.pairs.keys[pair]
     opener = int(connections.openers[index])
     opened_by = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}.get(opener, "a")
-    key_runs = tuple(_run(analyzer, run, a_side) for run in runs)
+    # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
+    key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=_start))
     verdicts = analyzer.tally("verdicts")[index].tolist()
     reasons = analyzer.tally("reasons")[index].tolist()
     return ConnectionResult(

@@ -40,6 +40,8 @@ FINDERS: tuple[Finder, ...] = (
     Finder("ao-and-md5-together", segments.ao_and_md5_together),
     Finder("more-than-one-ao-option", segments.more_than_one_ao_option),
     Finder("method-changed", segments.method_changed),
+    Finder("retransmission-differs", segments.retransmission_differs),
+    Finder("replayed-segment", segments.replayed_segment),
     Finder("syn-unanswered", segments.syn_unanswered),
     Finder("segment-offloaded", segments.segment_offloaded),
     Finder("isn-unknown", segments.isn_unknown),

@@ -36,7 +36,9 @@ def unsigned_segment(scene: Scene) -> Iterator[Finding]:
         if _was_signed(scene):
             remedy = f"a spoofed segment, or a stack that lost the key: look at the TTL and at {sender.address}"
         else:
-            remedy = f"give {sender.address} a key for this peer, or name the port in [[peer]] if it is another application"
+            remedy = (
+                f"give {sender.address} a key for this peer, or name the port in [[peer]] if it is another application"
+            )
         yield scene.finding(
             "unsigned-segment",
             Severity.ERROR,
@@ -209,3 +211,40 @@ def capture_cut(scene: Scene) -> Iterator[Finding]:
             remedy="capture whole packets (tcpdump -s 0)",
             reference="RFC 5925 5.1",
         )
+
+
+def retransmission_differs(scene: Scene) -> Iterator[Finding]:
+    """The same sequence numbers, other octets, both verified."""
+    differing = [item for item in scene.analyzer.repeats.differing if item.connection == scene.connection.index]
+    for side in (0, 1):
+        of_side = [item for item in differing if item.side == side]
+        if of_side:
+            sender = scene.end(scene.direction_of(side))
+            yield scene.finding(
+                "retransmission-differs",
+                Severity.WARNING,
+                (of_side[0].capture, of_side[0].frame),
+                message=f"{sender.address} sent other octets under sequence numbers that it had used before",
+                evidence=f"{times(len(of_side), 'segment')}; {of_side[0].detail}; both MACs are right",
+                remedy="a fault of the sender's TCP, or somebody who has its key",
+                reference="RFC 9293 3.8.1",
+            )
+
+
+def replayed_segment(scene: Scene) -> Iterator[Finding]:
+    """A verified segment again, long after it was acknowledged."""
+    for side in (0, 1):
+        key = (scene.connection.index, side)
+        found = scene.analyzer.repeats.replayed.get(key)
+        if found:
+            sender = scene.end(scene.direction_of(side))
+            yield scene.finding(
+                "replayed-segment",
+                Severity.NOTE,
+                (found[0].capture, found[0].frame),
+                message=f"{times(scene.analyzer.repeats.replayed_counts[key], 'old segment')} of {sender.address} came "
+                "again, long after the other end had acknowledged it",
+                evidence=f"frame {found[0].frame}: {found[0].detail}; a MAC cannot tell old from new",
+                remedy="TCP drops it; look where it came from if retransmission does not explain it",
+                reference="RFC 5925 6.2, 9.8",
+            )

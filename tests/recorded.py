@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -203,7 +203,3 @@ def by_direction(lines: Iterable[SegmentLine]) -> dict[tuple[int, str, str], lis
     for line in lines:
         found.setdefault((line.connection, line.src, line.dst), []).append(line)
     return found
-
-
-def frames_of(lines: Sequence[SegmentLine]) -> list[int]:
-    return [line.frame for line in lines]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from aoinspect.cli import KEYS_VARIABLE, main
-from tests.recorded import PROJECT_ROOT, SAMPLES, captures_in
+from tests.recorded import PROJECT_ROOT, SAMPLES, captures_in, outcome
 
 README = SAMPLES / "README.md"
 _CONSOLE = re.compile(r"^```console\n\$ aoinspect (.+)\n(.+)\n\$ echo \$\?\n(\d+)\n```$", re.MULTILINE)
@@ -58,6 +58,21 @@ def test_every_link_of_the_readmes_table_leads_to_a_heading() -> None:
     text = README.read_text()
     headings = {heading.lower() for heading in re.findall(r"^### (\S+)$", text, re.MULTILINE)}
     assert {anchor for _, anchor, _ in _TABLE_ROW.findall(text)} == headings
+
+
+@pytest.mark.parametrize(
+    "name, ident, frame",
+    [
+        ("rotation", "key-changed-unprompted", 36),
+        ("bird-bird", "rnext-not-followed", 58),
+        ("isn-ffffffff", "linux-isn-before-wrap", 6),
+        ("wrong-key", "ends-disagree", 4),
+    ],
+)
+def test_the_findings_that_the_readme_tells_of_are_there(name: str, ident: str, frame: int) -> None:
+    (capture,) = (capture for capture in captures_in(SAMPLES) if capture.name == name)
+    findings = {finding.ident: finding.frame for finding in outcome(capture).report.findings}
+    assert findings[ident] == frame
 
 
 def test_what_the_readme_says_of_options_that_are_not_covered_holds(

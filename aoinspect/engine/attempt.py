@@ -197,7 +197,9 @@ def try_md5(mkt: MasterKeyTuple, place: SegmentPlace, captured: bytes) -> Attemp
 
 
 def _is_whole(place: SegmentPlace) -> bool:
-    return not place.is_partial and place.end <= len(place.octets)
+    """Whether all octets that a MAC covers are there, and no more of them than the pseudo-header can count."""
+    fits = place.address_length == 16 or place.declared_length <= 0xFFFF
+    return not place.is_partial and place.end <= len(place.octets) and fits
 
 
 def _context_fields(place: SegmentPlace, source_isn: int, destination_isn: int) -> tuple[ContextField, ...]:

@@ -82,10 +82,10 @@ class Observations:
         is_syn = (flags & SYN) != 0
         self._note(view, Kind.SYN, is_syn & ~is_ack)
         self._note(view, Kind.SYN_ACK, is_syn & is_ack)
+        self._note(view, Kind.FIN, ((flags & FIN) != 0) & (verdicts == Verdict.VERIFIED))
         is_unsigned = verdicts == Verdict.UNSIGNED
         if is_unsigned.any():
             self._note_unsigned(view, is_unsigned, is_rst, flags)
-        self._note(view, Kind.FIN, ((flags & FIN) != 0) & (verdicts == Verdict.VERIFIED))
         if not is_odd.any():
             return
         for kind, reason in (
@@ -123,8 +123,11 @@ class Observations:
         candidates = np.flatnonzero(is_unsigned & is_bare_ack)
         after_close = np.zeros(len(flags), dtype=np.bool_)
         for position in candidates.tolist():
-            connection = int(view.connections[position])
-            after_close[position] = all((connection, side, Kind.FIN) in self.found for side in (0, 1))
+            place = (view.capture, int(view.segments.packets.frames[view.rows[position]]))
+            fins = self.of(int(view.connections[position]), Kind.FIN)
+            after_close[position] = len(fins) == 2 and all(
+                (fin.first_capture, fin.first_frame) < place for _, fin in fins
+            )
         self._note(view, Kind.UNSIGNED_RST, is_unsigned & is_rst)
         self._note(view, Kind.UNSIGNED_AFTER_CLOSE, after_close)
         self._note(view, Kind.UNSIGNED, is_unsigned & ~is_rst & ~after_close)

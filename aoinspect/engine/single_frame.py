@@ -14,8 +14,10 @@ import stat
 import sys
 import tempfile
 from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self, cast
 
 import numpy as np
 
@@ -31,21 +33,33 @@ _NO_VLAN = -1
 
 
 class CaptureSource:
-    """A capture that can be opened more than once; what is no regular file is copied to a temporary one first."""
+    """A capture that can be opened more than once; what is no regular file is copied to a temporary one first.
+
+    A context manager: leaving it closes every reader that it opened, and removes the copy.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         """As given; "-" for standard input."""
         self._spool: BinaryIO | None = None
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
 
     def open(self) -> CaptureReader:
         """A reader from the capture's start. CaptureError as `open_capture` has it."""
         if self._spool is None and self._is_pipe():
             self._spool = self._copy()
         if self._spool is None:
-            return open_capture(self.path)
+            return self._opened.enter_context(open_capture(self.path))
         self._spool.seek(0)
-        return open_capture(self._spool)
+        return self._opened.enter_context(open_capture(self._spool))
 
     def _is_pipe(self) -> bool:
         if self.path == "-":
@@ -56,8 +70,8 @@ class CaptureSource:
             return False  # `open_capture` says what is wrong with the path.
 
     def _copy(self) -> BinaryIO:
-        spool = tempfile.TemporaryFile()
         try:
+            spool = cast(BinaryIO, self._opened.enter_context(tempfile.TemporaryFile()))
             if self.path == "-":
                 shutil.copyfileobj(sys.stdin.buffer, spool)
             else:
@@ -65,7 +79,6 @@ class CaptureSource:
                     shutil.copyfileobj(pipe, spool)
             spool.flush()
         except OSError as error:
-            spool.close()
             raise CaptureError(
                 f"{self.path}: it cannot be copied to a temporary file: {error.strerror or error}"
             ) from None
@@ -77,20 +90,19 @@ def frame_of(source: CaptureSource, number: int) -> Frame:
 
     UsageError where no packet has that number; CaptureError where the capture cannot be opened.
     """
-    with source.open() as reader:
-        for batch in reader.batches():
-            index = number - batch.first_frame
-            if not 0 <= index < len(batch):
-                continue
-            return Frame(
-                octets=batch.octets[batch.starts[index] : batch.ends[index]].tobytes(),
-                wire_length=int(batch.wire_lengths[index]),
-                time_ns=int(batch.times_ns[index]),
-                interface=reader.interfaces[int(batch.interfaces[index])],
-                comments=reader.comments.get(number, ()),
-            )
-        damage = reader.damage
-        count = reader.frames_read
+    reader = source.open()
+    for batch in reader.batches():
+        index = number - batch.first_frame
+        if not 0 <= index < len(batch):
+            continue
+        return Frame(
+            octets=batch.octets[batch.starts[index] : batch.ends[index]].tobytes(),
+            wire_length=int(batch.wire_lengths[index]),
+            time_ns=int(batch.times_ns[index]),
+            interface=reader.interfaces[int(batch.interfaces[index])],
+            comments=reader.comments.get(number, ()),
+        )
+    damage, count = reader.damage, reader.frames_read
     behind = "" if damage is None else f"; it is damaged at octet {damage.offset}: {damage.message}"
     what = "holds no packet" if not count else f"has {count} packets, and none of them has the number {number}"
     raise UsageError(f"{source.path}: the capture {what}{behind}")
@@ -140,13 +152,12 @@ def datagram_of(source: CaptureSource, number: int, registry: Registry) -> Whole
     """
     search = _DatagramSearch(number)
     locator = Locator(registry)
-    with source.open() as reader:
-        for batch in reader.batches():
-            _, fragments = locator.locate(batch)
-            if fragments is not None and search.take(batch, fragments):
-                break
-        else:
-            search.finish()
+    for batch in source.open().batches():
+        _, fragments = locator.locate(batch)
+        if fragments is not None and search.take(batch, fragments):
+            break
+    else:
+        search.finish()
     return search.found
 
 
@@ -190,9 +201,7 @@ class _DatagramSearch:
 
     def _settle(self, incomplete: list[Datagram]) -> bool:
         for datagram in incomplete:
-            identity = next(
-                (identity for identity, frames in self._frames.items() if datagram.frame in frames), None
-            )
+            identity = next((identity for identity, frames in self._frames.items() if datagram.frame in frames), None)
             frames = () if identity is None else tuple(self._frames.pop(identity))
             if self._number in frames:
                 self.found = _whole(datagram, frames)
@@ -287,9 +296,7 @@ def place_in_frame(registry: Registry, frame: Frame) -> SegmentPlace | None:
     return _place(registry, batch, frame.octets, frame.interface)
 
 
-def place_in_datagram(
-    registry: Registry, datagram: WholeDatagram, interface: Interface
-) -> SegmentPlace | None:
+def place_in_datagram(registry: Registry, datagram: WholeDatagram, interface: Interface) -> SegmentPlace | None:
     """Where the TCP segment lies in a datagram that was put together; positions count octets of its `packet`."""
     packet = datagram.packet
     inner = Interface(interface.index, datagram.link_type, 0)
@@ -310,9 +317,7 @@ def place_in_datagram(
     )
 
 
-def _place(
-    registry: Registry, batch: FrameBatch, octets: bytes, interface: Interface
-) -> SegmentPlace | None:
+def _place(registry: Registry, batch: FrameBatch, octets: bytes, interface: Interface) -> SegmentPlace | None:
     packets, _ = Locator(registry).locate(batch)
     if not packets.size:
         return None

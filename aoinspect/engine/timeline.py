@@ -39,6 +39,8 @@ _COLUMNS = {
     "verdicts": (np.int64, 0, (len(Verdict),)),
     "coverages": (np.int64, 0, (len(Coverage),)),
     "starts_behind": (np.bool_, False, ()),
+    "is_behind": (np.bool_, False, ()),
+    "starts_with_older_ack": (np.bool_, False, ()),
 }
 
 

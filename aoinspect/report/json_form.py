@@ -37,6 +37,8 @@ def report_object(report: Report) -> JsonObject:
     totals = report.totals
     return {
         "schema": SCHEMA,
+        "keys": list(report.key_files),
+        "interrupted": report.is_interrupted,
         "captures": [_capture(capture) for capture in report.captures],
         "totals": {
             "frames": totals.frames,
@@ -45,6 +47,7 @@ def report_object(report: Report) -> JsonObject:
             "md5_segments": totals.md5_segments,
             **totals.verdicts,
             "ends_disagree": totals.refused,
+            "incomplete_datagrams": totals.incomplete_datagrams,
         },
         "connections": [_connection(connection, several) for connection in report.connections],
         "findings": [_finding(finding, several) for finding in report.findings],
@@ -61,6 +64,7 @@ def _capture(capture: CaptureCounts) -> JsonObject:
     return {
         "path": capture.path,
         "frames": capture.frames,
+        "tcp_segments": capture.tcp_segments,
         "link_types": capture.link_types,
         "damage": None if damage is None else {"offset": damage.offset, "message": damage.message},
         "skipped_link_types": {
@@ -156,13 +160,15 @@ class SegmentLines:
     This is output, one step per segment: a run that prints no segments never comes here.
     """
 
-    def __init__(self, analyzer: Analyzer) -> None:
+    def __init__(self, analyzer: Analyzer, *, names_captures: bool = False) -> None:
+        """`names_captures`: the run has several captures, so each frame has its capture's index beside it."""
         self._analyzer = analyzer
+        self._names_captures = names_captures
         self._ends: dict[int, tuple[str, str]] = {}
         self._indices: dict[int, int] = {}
 
     def lines(self, rows: Rows) -> Iterator[str]:
-        several = len(self._analyzer.captures) > 1
+        """The objects of `rows`, one JSON text each, without line ends."""
         names = [mkt.name for mkt in self._analyzer.keyring.mkts]
         macs = rows.mac.tobytes()
         self._index_connections(rows)
@@ -181,7 +187,7 @@ class SegmentLines:
                 {
                     "type": "segment",
                     "frame": row["frame"],
-                    **({"capture": row["capture"]} if several else {}),
+                    **({"capture": row["capture"]} if self._names_captures else {}),
                     "time": iso_time(row["time_ns"]),
                     "connection": row["connection"],
                     "direction": DIRECTIONS[row["direction"]],

@@ -1,6 +1,7 @@
 """The Report: everything that a run has to say, once, for every form of output to read.
 
-It holds objects per capture, connection, key run, transition and finding; segments stay in the engine's table.
+It holds objects per capture, connection, key run, transition and finding; segments stay in the engine's table. What a
+run's outcome means for the exit status is decided here and nowhere else.
 """
 
 from __future__ import annotations
@@ -57,18 +58,30 @@ class Report:
     totals: ReportTotals
     connections: tuple[ConnectionResult, ...]
     findings: tuple[Finding, ...]
-    has_keys: bool
+    key_files: tuple[str, ...]
+    """As they were named."""
     is_interrupted: bool
+
+    @property
+    def has_keys(self) -> bool:
+        return bool(self.key_files)
+
+    @property
+    def unread_captures(self) -> tuple[CaptureCounts, ...]:
+        """Captures that are damaged before their first frame."""
+        return tuple(capture for capture in self.captures if capture.damage is not None and not capture.frames)
 
     @property
     def exit_code(self) -> ExitCode:
         """The status that `aoinspect verify` ends with."""
         if self.is_interrupted:
             return ExitCode.INTERRUPTED
+        if self.has_keys and self.is_wrong:
+            return ExitCode.WRONG
+        if self.unread_captures:
+            return ExitCode.UNREADABLE
         if not self.has_keys:
             return ExitCode.OK
-        if self.is_wrong:
-            return ExitCode.WRONG
         counts = self.totals.verdicts
         is_damaged = any(capture.damage is not None for capture in self.captures)
         if is_damaged or counts["unverifiable"] or counts["no_key"] or not counts["verified"]:
@@ -77,15 +90,31 @@ class Report:
 
     @property
     def is_wrong(self) -> bool:
-        """A mismatch, an unsigned or malformed segment, an unknown KeyID where keys cover the pair, or ends that disagree."""
-        counts = self.totals.verdicts
-        return bool(
-            counts["mismatch"]
-            or counts["unsigned"]
-            or counts["malformed"]
-            or self.totals.refused
-            or any(connection.verdicts["no_key"] for connection in self.connections if connection.is_covered)
-        )
+        """A mismatch, an unsigned or malformed segment, an unknown KeyID where keys cover the pair, or ends that
+        disagree.
+        """
+        return any(map(is_failing, self.connections))
+
+    def standing(self, connection: ConnectionResult) -> bool | None:
+        """True: all verified; False: something is wrong; None: something could not be checked."""
+        if not self.has_keys:
+            return None
+        if is_failing(connection):
+            return False
+        counts = connection.verdicts
+        return None if counts["unverifiable"] or counts["no_key"] or not counts["verified"] else True
+
+
+def is_failing(connection: ConnectionResult) -> bool:
+    """Whether something is wrong on `connection`, as far as keys are known."""
+    counts = connection.verdicts
+    return bool(
+        counts["mismatch"]
+        or counts["unsigned"]
+        or counts["malformed"]
+        or (counts["no_key"] and connection.is_covered)
+        or connection.refused
+    )
 
 
 def build_report(analyzer: Analyzer) -> Report:
@@ -105,16 +134,12 @@ def build_report(analyzer: Analyzer) -> Report:
         ),
         connections=tuple(connections),
         findings=tuple(find(analyzer, connections)),
-        has_keys=bool(analyzer.keyring.store.paths),
+        key_files=analyzer.keyring.store.paths,
         is_interrupted=totals.is_interrupted,
     )
 
 
 def iso_time(time_ns: int) -> str:
-    """A time in nanoseconds since 1970 as RFC 3339 with nine digits: "2026-11-23T16:24:00.000000001Z"."""
+    """A time in nanoseconds since 1970 (int64) as RFC 3339 with nine digits: "2026-11-23T16:24:00.000000001Z"."""
     seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds}.{nanoseconds:09d}Z"
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"

@@ -1,8 +1,8 @@
 """Where on a connection something stands out: SYN, FIN, RST, SNE roll-overs, and segments that failed.
 
-Marks are kept as columns and their number is bounded: consecutive failures of one direction and verdict are one mark,
-and where a connection has more than `MARKS_PER_KIND` of a kind, neighbours are merged. A mark that was merged says so by
-its `stretches`; its extent and its number of segments stay exact.
+Marks are kept as columns and their number is bounded: consecutive failures of one direction and verdict are one
+mark, and where a connection has more than `MARKS_PER_KIND` of a kind, neighbours are merged. A mark that was merged
+says so by its `stretches`; its extent and its number of segments stay exact.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ class Marks:
             return
         codes = (self._number("connections").astype(np.int64) * 2 + self._number("sides")) << 8 | self._number("kinds")
         order = np.argsort(codes, kind="stable")
-        distinct, firsts, sizes = np.unique(codes[order], return_index=True, return_counts=True)
+        _, firsts, sizes = np.unique(codes[order], return_index=True, return_counts=True)
         if int(sizes.max()) <= self._per_side:
             return
         ranks = np.arange(count) - np.repeat(firsts, sizes)

@@ -25,11 +25,12 @@ from aoinspect.engine.judge import Judge, Judgement
 from aoinspect.engine.keyring import Keyring
 from aoinspect.engine.locate import LocateCounts, Locator, Packets
 from aoinspect.engine.macs import windows
+from aoinspect.engine.marks import Marks
 from aoinspect.engine.observations import Observations
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.reassembly import Datagram, Reassembler, batch_of
 from aoinspect.engine.repeats import Repeats
-from aoinspect.engine.segments import Segments, read_segments
+from aoinspect.engine.segments import ACK, Segments, read_segments
 from aoinspect.engine.table import EMPTY, Rows, Table
 from aoinspect.engine.timeline import NO_MKT_INDEX, RunRows, Timeline
 from aoinspect.engine.verdicts import NO_MKT, Coverage, Method, Reason, Verdict
@@ -128,6 +129,7 @@ class Analyzer:
         self.connections = Connections(self.pairs)
         self.judge = Judge(self.checker, self.connections)
         self.timeline = Timeline()
+        self.marks = Marks()
         self.observations = Observations()
         self.repeats = Repeats()
         self.tallies = Columns(_PER_CONNECTION)
@@ -249,6 +251,7 @@ class Analyzer:
         self._tally(segments, sides, judgement, is_refused)
         capture = len(self.captures) - 1
         self.observations.note_batch(segments, sides, judgement, capture)
+        self.marks.note_batch(segments, sides, judgement, self.timeline.reached(len(self.connections)), capture)
         macs = _macs(segments)
         self.repeats.note_batch(segments, sides, judgement, macs, len(self.connections), capture)
         signed = (segments.methods != Method.NONE) & (segments.malformed == Reason.NONE)
@@ -268,6 +271,8 @@ class Analyzer:
                 times_ns=packets.times_ns[rows],
                 positions=(judgement.snes[rows].astype(np.uint64) << np.uint64(32)) | segments.seqs[rows],
                 has_position=judgement.has_sne[rows],
+                acks=segments.acks[rows],
+                has_ack=(segments.flags[rows] & ACK) != 0,
             ),
             len(self.connections),
             len(self.captures) - 1,

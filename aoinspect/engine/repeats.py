@@ -175,33 +175,32 @@ class Repeats:
     ) -> None:
         """Notes the segment as replayed if all of it was acknowledged long before."""
         code = int(batch.codes[position])
-        seq = int(batch.positions[position]) & 0xFFFFFFFF
-        length = int(ends[position] - batch.positions[position])
+        end = (int(batch.positions[position]) & 0xFFFFFFFF) + int(ends[position] - batch.positions[position])
         answered = other[0] + int(np.searchsorted(rows[other[0] : other[1]], rows[position]))
-        earlier = slice(other[0], answered)
-        depths = ((acks[earlier] - seq - length + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
-        covering = np.flatnonzero((depths >= 0) & (acks[earlier] != NO_ACK))
-        candidates: list[tuple[int, int]] = []
-        last_ack = int(self._acks[code ^ 1])
-        if last_ack != NO_ACK:
-            depth = ((last_ack - seq - length + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
-            if depth >= 0:
-                candidates.append((int(self._ack_times[code ^ 1]), depth))
-        if len(covering):
-            first = int(covering[0])
-            candidates.append((int(times[earlier][first]), int(depths[covering[-1]])))
-        if not candidates:
-            return
-        acked_ns, depth = min(candidates)[0], max(depth for _, depth in candidates)
+        ack, acked_ns = self._latest_ack(code ^ 1, acks[other[0] : answered], times[other[0] : answered])
+        depth = ((ack - end + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
         age_ns = int(times[position]) - acked_ns
-        if age_ns < REPLAY_AGE_NS and depth < REPLAY_DEPTH:
+        if ack == NO_ACK or depth < 0 or (age_ns < REPLAY_AGE_NS and depth < REPLAY_DEPTH):
             return
         key = (code >> 1, code & 1)
         self.replayed_counts[key] = self.replayed_counts.get(key, 0) + 1
         found = self.replayed.setdefault(key, [])
         if len(found) < 8:
-            detail = f"acknowledged {age_ns / 1e9:.1f} s before"
+            detail = f"{depth} octets below what had been acknowledged {age_ns / 1e9:.1f} s before"
             found.append(Repeat(*key, capture, int(batch.frames[position]), detail))
+
+    def _latest_ack(self, code: int, acks: I64, times: I64) -> tuple[int, int]:
+        """The acknowledgment number that side `code` sent last, and when it first sent it; `acks` are this batch's."""
+        is_ack = acks != NO_ACK
+        acks, times = acks[is_ack], times[is_ack]
+        known, known_ns = int(self._acks[code]), int(self._ack_times[code])
+        if not len(acks):
+            return known, known_ns
+        others = np.flatnonzero(acks != acks[-1])
+        first = int(others[-1]) + 1 if len(others) else 0
+        if first == 0 and known == int(acks[-1]):
+            return known, known_ns
+        return int(acks[-1]), int(times[first])
 
     def _seek_original(self, batch: _Batch, start: int, position: int) -> None:
         """Remembers to compare the segment with the first that had its sequence number, unless their MACs are equal."""
@@ -238,9 +237,7 @@ class Repeats:
         lasts = np.append(starts[1:], len(ends)) - 1
         codes = batch.codes[starts]
         self._fronts[codes] = np.maximum(self._fronts[codes], np.maximum.reduceat(ends, starts))
-        changed = (self._acks[codes] != acks[lasts]) & (acks[lasts] != NO_ACK)
-        self._acks[codes[changed]] = acks[lasts[changed]]
-        self._ack_times[codes[changed]] = times[lasts[changed]]
+        self._remember_acks(batch.codes, acks, times)
         self._history.append(batch)
         self._row_count += len(ends)
         while (
@@ -248,6 +245,26 @@ class Repeats:
             and self._history[0].first_index + len(self._history[0].codes) < self._row_count - HISTORY_ROWS
         ):
             self._history.pop(0)
+
+    def _remember_acks(self, codes: I64, acks: I64, times: I64) -> None:
+        """Keeps each side's last acknowledgment number, and when it was first sent."""
+        is_ack = acks != NO_ACK
+        if not is_ack.all():
+            codes, acks, times = codes[is_ack], acks[is_ack], times[is_ack]
+        if not len(codes):
+            return
+        is_first = np.ones(len(codes), dtype=np.bool_)
+        is_first[1:] = codes[1:] != codes[:-1]
+        is_new = is_first.copy()
+        is_new[1:] |= acks[1:] != acks[:-1]
+        is_new[is_first] = self._acks[codes[is_first]] != acks[is_first]
+        since = np.maximum.accumulate(np.where(is_new | is_first, np.arange(len(codes)), 0))
+        starts = np.flatnonzero(is_first)
+        lasts = np.append(starts[1:], len(codes)) - 1
+        # Where the number has stood since the last batch, its time stands too.
+        changed = is_new[since[lasts]]
+        self._acks[codes[lasts]] = acks[lasts]
+        self._ack_times[codes[lasts[changed]]] = times[since[lasts[changed]]]
 
     def compare(
         self, capture: int, frame_at: Callable[[int], Frame], payload_of: Callable[[Frame], bytes | None]

@@ -89,16 +89,19 @@ def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
     """The connections that have at least one segment, in the order of their first."""
     numbers = analyzer.tally("number")
     runs_of = _runs_by_connection(analyzer.timeline)
+    marks_of = analyzer.marks.by_connection()
     a_sides = analyzer.connections.a_sides()
     indices = sorted((number, index) for index, number in enumerate(numbers.tolist()) if number >= 0)
     return [
-        _connection(analyzer, index, number, int(a_sides[index]), runs_of.get(index, []))
+        _connection(
+            analyzer, index, number, int(a_sides[index]), runs_of.get(index, []), marks_of.get(index, [])
+        )
         for number, index in indices
     ]
 
 
 def _connection(
-    analyzer: Analyzer, index: int, number: int, a_side: int, runs: list[int]
+    analyzer: Analyzer, index: int, number: int, a_side: int, runs: list[int], marks: list[int]
 ) -> ConnectionResult:
     connections = analyzer.connections
     pair = int(connections.pairs[index])
@@ -107,7 +110,7 @@ def _connection(
     opener = int(connections.openers[index])
     opened_by = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}.get(opener, "a")
     # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
-    key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=_start))
+    key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.start))
     verdicts = analyzer.tally("verdicts")[index].tolist()
     reasons = analyzer.tally("reasons")[index].tolist()
     return ConnectionResult(
@@ -135,6 +138,7 @@ def _connection(
         is_covered=keys is not None,
         runs=key_runs,
         transitions=transitions_of(key_runs),
+        marks=tuple(analyzer.marks.mark(row, a_side) for row in marks),
     )
 
 
@@ -183,4 +187,6 @@ def _run(analyzer: Analyzer, run: int, a_side: int) -> KeyRun:
         tcp_options=tcp_options_of(timeline.coverages[run]),
         mkt_index=None if mkt == NO_MKT_INDEX else mkt,
         starts_behind=bool(timeline.starts_behind[run]),
+        is_behind=bool(timeline.is_behind[run]),
+        starts_with_older_ack=bool(timeline.starts_with_older_ack[run]),
     )

@@ -17,7 +17,7 @@ from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import IO, BinaryIO, Self, cast
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class CaptureSource:
     def __init__(self, path: str) -> None:
         self.path = path
         """As given; "-" for standard input."""
-        self._spool: BinaryIO | None = None
+        self._spool: IO[bytes] | None = None
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class CaptureSource:
         if self._spool is None:
             return self._opened.enter_context(open_capture(self.path))
         self._spool.seek(0)
-        return self._opened.enter_context(open_capture(self._spool))
+        return self._opened.enter_context(open_capture(cast(BinaryIO, self._spool)))
 
     def _is_pipe(self) -> bool:
         if self.path == "-":
@@ -69,9 +69,9 @@ class CaptureSource:
         except (OSError, ValueError):
             return False  # `open_capture` says what is wrong with the path.
 
-    def _copy(self) -> BinaryIO:
+    def _copy(self) -> IO[bytes]:
         try:
-            spool = cast(BinaryIO, self._opened.enter_context(tempfile.TemporaryFile()))
+            spool = self._opened.enter_context(tempfile.TemporaryFile())
             if self.path == "-":
                 shutil.copyfileobj(sys.stdin.buffer, spool)
             else:

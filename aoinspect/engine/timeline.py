@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from aoinspect.capture.frames import I64, U8
+from aoinspect.capture.frames import I64, U8, U32
 from aoinspect.engine.columns import Columns
 from aoinspect.engine.connections import I8, I32, U64
 from aoinspect.engine.locate import Mask
@@ -21,6 +21,7 @@ from aoinspect.engine.verdicts import Coverage, Method, Verdict
 
 NO_RUN = -1
 NO_MKT_INDEX = -1
+NO_ACK = -1
 
 _COLUMNS = {
     "connections": (np.int32, 0, ()),
@@ -48,9 +49,11 @@ class RunRows:
     """The signed segments of one batch that a timeline is made of, in capture order; arrays of one length."""
 
     __slots__ = (
+        "acks",
         "connections",
         "coverages",
         "frames",
+        "has_ack",
         "has_position",
         "key_ids",
         "methods",
@@ -77,6 +80,8 @@ class RunRows:
         times_ns: I64,
         positions: U64,
         has_position: Mask,
+        acks: U32,
+        has_ack: Mask,
     ) -> None:
         self.connections = connections
         self.sides = sides
@@ -91,6 +96,8 @@ class RunRows:
         self.times_ns = times_ns
         self.positions = positions
         self.has_position = has_position
+        self.acks = acks
+        self.has_ack = has_ack
 
     def ordered(self, order: npt.NDArray[np.intp]) -> RunRows:
         return RunRows(**{name: getattr(self, name)[order] for name in self.__slots__})
@@ -104,7 +111,9 @@ class Timeline:
         self._open: I32 = np.zeros((0, 2), dtype=np.int32)
         """Run that each connection and side is in, NO_RUN before its first."""
         self._highest: U64 = np.zeros((0, 2), dtype=np.uint64)
-        """Highest position (SNE << 32 | seq) that each connection and side has reached."""
+        """Highest position (SNE << 32 | seq) that each connection and side has reached; 0 before its first."""
+        self._acks: I64 = np.zeros((0, 2), dtype=np.int64)
+        """Acknowledgement number of the last segment that counts, NO_ACK before the first."""
 
     def __len__(self) -> int:
         return len(self._columns)
@@ -145,6 +154,22 @@ class Timeline:
     def starts_behind(self) -> Mask:
         return cast(Mask, self._columns["starts_behind"])
 
+    @property
+    def is_behind(self) -> Mask:
+        return cast(Mask, self._columns["is_behind"])
+
+    @property
+    def starts_with_older_ack(self) -> Mask:
+        return cast(Mask, self._columns["starts_with_older_ack"])
+
+    def reached(self, connection_count: int) -> U64:
+        """The highest position (SNE << 32 | seq) of each connection and side so far, 0 where there is none.
+
+        The shape is (connection_count, 2).
+        """
+        self._make_room(connection_count)
+        return self._highest
+
     def number(self, name: str) -> I64:
         """A column of whole numbers: captures, first_frames, last_frames, first_times_ns, last_times_ns, segments."""
         return cast(I64, self._columns[name])
@@ -166,6 +191,7 @@ class Timeline:
         if missing > 0:
             self._open = np.concatenate([self._open, np.full((missing, 2), NO_RUN, dtype=np.int32)])
             self._highest = np.concatenate([self._highest, np.zeros((missing, 2), dtype=np.uint64)])
+            self._acks = np.concatenate([self._acks, np.full((missing, 2), NO_ACK, dtype=np.int64)])
 
     def _piece_starts(self, groups: I64, codes: I64, mkts: I64) -> I64:
         """Where a stretch of equal ids starts in a group, or where another MKT begins to verify under the same ids."""
@@ -212,7 +238,11 @@ class Timeline:
         self.number("captures")[opened] = capture
         self.number("first_frames")[opened] = rows.frames[first]
         self.number("first_times_ns")[opened] = rows.times_ns[first]
-        self.starts_behind[opened] = self._starts_behind(rows, starts, is_first, connections, sides)[fresh]
+        starts_behind, is_behind = self._follow_positions(rows, starts, is_first, connections, sides)
+        self.starts_behind[opened] = starts_behind[fresh]
+        self.is_behind[opened] = True
+        self.is_behind[runs[~is_behind]] = False
+        self.starts_with_older_ack[opened] = self._follow_acks(rows, starts, lasts, is_first, connections, sides)[fresh]
         self.mkts[runs] = np.maximum(self.mkts[runs], mkts)
         self.number("last_captures")[runs] = capture
         self.number("last_frames")[runs] = rows.frames[lasts]
@@ -229,26 +259,53 @@ class Timeline:
         is_last = np.append(is_first[1:], True)
         self._open[connections[is_last], sides[is_last]] = runs[is_last]
 
-    def _starts_behind(self, rows: RunRows, starts: I64, is_first: Mask, connections: I32, sides: U8) -> Mask:
-        """Whether each piece begins below the highest position that its direction had reached before it.
+    def _follow_positions(
+        self, rows: RunRows, starts: I64, is_first: Mask, connections: I32, sides: U8
+    ) -> tuple[Mask, Mask]:
+        """Whether each piece begins, and whether it stays, below the highest position of its direction before it.
 
-        Only verified segments count, or all of them where there is no key: `positions` of others may be anywhere.
+        Only segments that count have a say: `positions` of others may be anywhere.
         """
-        counts = rows.has_position & ((rows.verdicts == Verdict.VERIFIED) | (rows.verdicts == Verdict.NO_KEY))
+        counts = rows.has_position & _counts(rows.verdicts)
         highest_of_piece = np.maximum.reduceat(np.where(counts, rows.positions, np.uint64(0)), starts)
-        behind = np.zeros(len(starts), dtype=np.bool_)
         reached = self._highest[connections, sides]
-        if is_first.all():
-            behind = rows.has_position[starts] & (rows.positions[starts] < reached)
-            self._highest[connections, sides] = np.maximum(reached, highest_of_piece)
-            return behind
-        # One step per piece, that is per key change.
-        for index, (first, row) in enumerate(zip(is_first.tolist(), starts.tolist(), strict=True)):
-            if not first:
+        if not is_first.all():
+            # One step per piece, that is per key change.
+            for index in np.flatnonzero(~is_first).tolist():
                 reached[index] = max(reached[index - 1], highest_of_piece[index - 1])
-            behind[index] = rows.has_position[row] and rows.positions[row] < reached[index]
-        self._highest[connections, sides] = np.maximum(reached, highest_of_piece)
-        return behind
+        begins_behind = rows.has_position[starts] & (rows.positions[starts] < reached)
+        stays_behind = begins_behind & (highest_of_piece < reached)
+        self._highest[connections, sides] = _farther(highest_of_piece, reached)
+        return begins_behind, stays_behind
+
+    def _follow_acks(
+        self, rows: RunRows, starts: I64, lasts: I64, is_first: Mask, connections: I32, sides: U8
+    ) -> Mask:
+        """Whether each piece's first segment acknowledges less than the segment before it in its direction."""
+        counts = rows.has_ack & _counts(rows.verdicts)
+        before = np.where(
+            is_first,
+            self._acks[connections, sides],
+            np.where(counts[starts - 1], rows.acks[starts - 1].astype(np.int64), NO_ACK),
+        )
+        # Serial numbers (RFC 1982): what lies more than half the circle ahead lies behind.
+        is_older: Mask = (rows.acks[starts] - before.astype(np.uint32)).view(np.int32) < 0
+        ends = lasts[counts[lasts]]
+        self._acks[rows.connections[ends], rows.sides[ends]] = rows.acks[ends]
+        is_older &= counts[starts] & (before != NO_ACK)
+        return is_older
+
+
+def _counts(verdicts: U8) -> Mask:
+    """Segments whose numbers can be believed: the verified ones, and those of a key that the key file lacks."""
+    counts: Mask = (verdicts == Verdict.VERIFIED) | (verdicts == Verdict.NO_KEY)
+    return counts
+
+
+def _farther(positions: U64, reached: U64) -> U64:
+    """The farther of two positions each, where 0 is none; the SNE in their high half is a counter that wraps itself."""
+    is_ahead = (positions - reached).view(np.int64) > 0
+    return np.where((positions != 0) & (is_ahead | (reached == 0)), positions, reached)
 
 
 def tcp_options_of(coverages: I64) -> str:

@@ -5,11 +5,11 @@ The ids of both directions are laid side by side. A change of KeyID is prompted 
 look alike, a sender that goes back to an older key and the network that delivers late what was sent before the change
 ("backing up", RFC 5925 6.1). They are told apart by what a late segment cannot hide:
 
-* a sender's acknowledgements never go back, so a segment that acknowledges less than the one before it was sent earlier;
-* what was sent before the change lies below everything that the direction had reached, and a sender that goes back goes
-  on with new octets;
-* where the request for the older key was overtaken by the one for the newer, the sender follows both as they arrive, and
-  goes back within the time of one hand-over.
+* a sender's acknowledgements never go back: a segment that acknowledges less than the one before it was sent earlier;
+* what was sent before the change lies below everything that the direction had reached, and a sender that goes back
+  goes on with new octets;
+* where the request for the older key was overtaken by the one for the newer, the sender follows both as they arrive,
+  and goes back within the time of one hand-over.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from aoinspect.engine.verdicts import Method, Verdict
 
 DIRECTIONS = ("a>b", "b>a")
+
+Moment = tuple[int, int]
+"""Capture and frame: orders segments over all captures of a run."""
 
 FIRST = "first"
 PEER_RNEXT = "peer-rnext"
@@ -51,6 +54,8 @@ class KeyRun:
     verdicts: dict[str, int]
     tcp_options: str
     """`include`, `exclude`, `undetermined`, or `both`."""
+    mkt_index: int | None
+    """Index of that MKT among the key file's different ones."""
     starts_behind: bool
     """Its first segment lies below the highest position that the direction had reached."""
     is_behind: bool = False
@@ -61,6 +66,10 @@ class KeyRun:
     @property
     def verified(self) -> int:
         return self.verdicts[Verdict.VERIFIED.member]
+
+    @property
+    def start(self) -> Moment:
+        return self.first_capture, self.first_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +92,12 @@ class KeyTransition:
     while it was asked for; None without a request."""
 
 
-Moment = tuple[int, int]
-"""Capture and frame: orders segments over all captures of a run."""
-
-
 def transitions_of(runs: tuple[KeyRun, ...]) -> tuple[KeyTransition, ...]:
     """The changes of KeyID and RNextKeyID between the AO runs of each direction, in capture order."""
     by_direction = {
         direction: sorted(
-            (run for run in runs if run.direction == direction and run.method is Method.AO), key=_start
+            (run for run in runs if run.direction == direction and run.method is Method.AO),
+            key=lambda run: run.start,
         )
         for direction in DIRECTIONS
     }
@@ -110,10 +116,6 @@ def transitions_of(runs: tuple[KeyRun, ...]) -> tuple[KeyTransition, ...]:
                 transitions.append(_transition(run, "rnext_key_id", before.rnext_key_id, run.rnext_key_id, None, None))
             before = run
     return tuple(sorted(transitions, key=lambda transition: (transition.capture, transition.frame)))
-
-
-def _start(run: KeyRun) -> Moment:
-    return run.first_capture, run.first_frame
 
 
 def _transition(
@@ -168,7 +170,7 @@ class _Sender:
         if self._key_id is None:
             self._go_to(run, key_id, None)
             return FIRST, None
-        requested_ns = self._requests.since(key_id, self._since, _start(run))
+        requested_ns = self._requests.since(key_id, self._since, run.start)
         if key_id == self._key_id:
             # Back to what the sender never left: behind late segments, or behind a stranger's.
             if self._previous[1] == REORDERING:
@@ -198,7 +200,7 @@ class _Sender:
         if self._key_id is not None:
             self._left_ns[self._key_id] = run.first_time_ns
         self._older_key_id, self._key_id = self._key_id, key_id
-        self._since, self._since_ns = _start(run), run.first_time_ns
+        self._since, self._since_ns = run.start, run.first_time_ns
         self._latency_ns = latency_ns
 
 
@@ -213,7 +215,7 @@ class _Requests:
             is_late = run.starts_with_older_ack and run.is_behind
             if not is_late and not (self._runs and self._runs[-1].rnext_key_id == run.rnext_key_id):
                 self._runs.append(run)
-        self._starts = [_start(run) for run in self._runs]
+        self._starts = [run.start for run in self._runs]
 
     def since(self, key_id: int, after: Moment, before: Moment) -> int | None:
         """When the end began to ask for `key_id`, in ns since 1970, if it did so at any time between two moments."""

@@ -104,9 +104,7 @@ def view_frame(analyzer: Analyzer, reader: CaptureReader, source: CaptureSource,
 
 def dissect(registry: Registry, octets: bytes, link_type: int, wire_length: int) -> Dissection:
     """The tree of one frame. Total: octets of an unknown link type have an empty tree."""
-    layers = tuple(
-        layer.node for layer in describe_frame(registry, octets, ("linktype", link_type), wire_length)
-    )
+    layers = tuple(layer.node for layer in describe_frame(registry, octets, ("linktype", link_type), wire_length))
     return Dissection(octets, layers, tuple(_marks(layers)))
 
 
@@ -120,9 +118,7 @@ def _marks(fields: tuple[Field, ...]) -> list[Mark]:
     return marks
 
 
-def _absence(
-    analyzer: Analyzer, frame: Frame, datagram: WholeDatagram | None, place: SegmentPlace | None
-) -> str:
+def _absence(analyzer: Analyzer, frame: Frame, datagram: WholeDatagram | None, place: SegmentPlace | None) -> str:
     """Why a frame has no row in the table."""
     if datagram is None and place is None and is_fragment(analyzer.registry, frame):
         return "a piece of an IP datagram whose first piece is not in the capture"
@@ -130,4 +126,6 @@ def _absence(
         is_cut = len(frame.octets) < frame.wire_length
         return "no TCP segment was found in it" + (", as far as it was captured" if is_cut else "")
     covered = "no [[peer]] covers it" if analyzer.keyring.store.paths else "no key file was given"
-    return f"a TCP segment of a connection that is not protected: {covered}, and it carries no signature option up to here"
+    return (
+        f"a TCP segment of a connection that is not protected: {covered}, and it carries no signature option up to here"
+    )

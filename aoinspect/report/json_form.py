@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from aoinspect.engine.connections import I32
+from aoinspect.engine.connections import I8
 from aoinspect.engine.findings import Finding
 from aoinspect.engine.pipeline import Analyzer, CaptureCounts
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, EndResult, KeyRun, KeyTransition
@@ -164,19 +164,20 @@ class SegmentLines:
         """`names_captures`: the run has several captures, so each frame has its capture's index beside it."""
         self._analyzer = analyzer
         self._names_captures = names_captures
-        self._ends: dict[int, tuple[str, str]] = {}
+        self._ends: dict[tuple[int, int], tuple[str, str]] = {}
+        """(connection, side that is a) -> a and b. The opener may become known while the connection is read."""
         self._indices: dict[int, int] = {}
 
     def lines(self, rows: Rows) -> Iterator[str]:
         """The objects of `rows`, one JSON text each, without line ends."""
         names = [mkt.name for mkt in self._analyzer.keyring.mkts]
         macs = rows.mac.tobytes()
-        self._index_connections(rows)
+        a_sides = self._analyzer.connections.a_sides()
         columns = (column.tolist() for column in rows[:-1])
         for position, values in enumerate(zip(*columns, strict=True)):
             row = dict(zip(Rows._fields, values, strict=False))
             method = Method(row["method"])
-            ends = self._ends_of(row["connection"])
+            ends = self._ends_of(row["connection"], a_sides)
             source, destination = ends if row["direction"] == 0 else (ends[1], ends[0])
             is_signed = method is not Method.NONE
             is_ao = method is Method.AO
@@ -210,18 +211,15 @@ class SegmentLines:
                 ensure_ascii=False,
             )
 
-    def _index_connections(self, rows: Rows) -> None:
-        numbers = self._analyzer.tally("number")
-        if len(numbers) != len(self._indices):
-            self._indices = {number: index for index, number in enumerate(numbers.tolist())}
-
-    def _ends_of(self, connection: int) -> tuple[str, str]:
-        known = self._ends.get(connection)
+    def _ends_of(self, connection: int, a_sides: I8) -> tuple[str, str]:
+        if connection not in self._indices:
+            numbers = self._analyzer.tally("number").tolist()
+            self._indices = {number: index for index, number in enumerate(numbers)}
+        index = self._indices[connection]
+        a_side = int(a_sides[index])
+        known = self._ends.get((connection, a_side))
         if known is None:
-            index = self._indices[connection]
-            pairs: I32 = self._analyzer.connections.pairs
-            ends = self._analyzer.pairs.ends[int(pairs[index])]
-            a_side = int(self._analyzer.connections.a_sides()[index])
-            a, b = (str(EndResult(str(ip_address(end.address)), end.port, None)) for end in ends)
-            known = self._ends[connection] = (a, b) if a_side == 0 else (b, a)
+            pair = int(self._analyzer.connections.pairs[index])
+            a, b = (str(EndResult(str(ip_address(end.address)), end.port, None)) for end in self._analyzer.pairs.ends[pair])
+            known = self._ends[connection, a_side] = (a, b) if a_side == 0 else (b, a)
         return known

@@ -1,19 +1,23 @@
 """The command line: arguments -> engine -> report. Each command is parse, call, print.
 
 stdout is the result and stderr is narration. Heavy modules are loaded by the command that needs them, so that
-`aoinspect --version` and a usage error answer at once.
+`aoinspect --version` and a usage error answer at once. Whatever happens, the user sees lines and an exit status, and
+never a traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from aoinspect import __version__
-from aoinspect.errors import AoinspectError, CaptureError
+from aoinspect.errors import AoinspectError, CaptureError, DissectorError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +26,14 @@ if TYPE_CHECKING:
     from dissectors.registry import Registry
 
 KEYS_VARIABLE = "AOINSPECT_KEYS"
+DEBUG_VARIABLE = "AOINSPECT_DEBUG"
+
+INTERNAL_ERROR = 70
+"""EX_SOFTWARE of sysexits.h."""
+OUTPUT_FAILS = 74
+"""EX_IOERR of sysexits.h."""
+OUTPUT_CLOSED = 141
+"""What a shell says of a program that SIGPIPE ended."""
 
 _EXIT_CODES = """\
 exit status:
@@ -30,7 +42,7 @@ exit status:
   2    the command line or a key file cannot be used
   3    the capture cannot be read
   4    nothing is wrong, but something could not be checked
-  130  interrupted
+  130  interrupted; what was read until then is printed
 """
 
 
@@ -53,21 +65,17 @@ def build_parser() -> argparse.ArgumentParser:
     verify = commands.add_parser(
         "verify",
         help="say of every segment of every protected connection whether its MAC is right",
-        description="Say of every segment of every protected TCP connection whether its TCP-AO or TCP-MD5 MAC is right.",
+        description="Say of every segment of every protected connection whether its TCP-AO or TCP-MD5 MAC is right.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    verify.add_argument(
-        "captures", nargs="+", metavar="CAPTURE", help="pcap or pcapng, also compressed; - is stdin"
-    )
+    verify.add_argument("captures", nargs="+", metavar="CAPTURE", help="pcap or pcapng, also compressed; - is stdin")
     _add_key_arguments(verify)
     _add_dissection_arguments(verify)
     verify.add_argument("--format", choices=("text", "json", "jsonl"), default="text", help="default: text")
-    verify.add_argument("--all", action="store_true", help="text: list every connection")
-    verify.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress bar and no warnings on stderr"
-    )
+    verify.add_argument("--all", action="store_true", help="text: list every problem and every connection")
+    verify.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no warnings on stderr")
     verify.set_defaults(run=_verify)
     return parser
 
@@ -94,34 +102,88 @@ def _add_dissection_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a Python file with further dissectors",
+        help="a Python file with further dissectors; it is run",
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; the exit status."""
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    """Runs the command line; the exit status. SystemExit for --help, --version and arguments that cannot be parsed."""
+    _prepare_streams()
     try:
-        status = int(options.run(options))
-        sys.stdout.flush()
+        try:
+            options = build_parser().parse_args(arguments)
+            return int(options.run(options))
+        finally:
+            sys.stdout.flush()
     except CaptureError as error:
         return _fail(str(error), 3)
     except AoinspectError as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt:
-        return 130
+        return _fail("interrupted", 130)
     except BrokenPipeError:
-        # The reader of our output has gone. What is left in the buffer must not raise again at exit.
+        _abandon_stdout()
+        return OUTPUT_CLOSED
+    except OSError as error:
+        _abandon_stdout()
+        return _fail(f"input or output fails: {error.strerror or type(error).__name__}", OUTPUT_FAILS)
+    except Exception as error:  # noqa: BLE001 - the outermost border: whatever it is, no traceback
+        return _internal_error(error)
+
+
+def _prepare_streams() -> None:
+    """Lets no file name or terminal setting make printing fail."""
+    for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+        if stream is None:  # Closed by whoever started us.
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it stays open
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _abandon_stdout() -> None:
+    """Keeps what is left in stdout's buffer from failing once more at exit."""
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return status
+
+
+def _tell(line: str) -> None:
+    """One line on stderr, of characters that a terminal shows and does not obey."""
+    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+    with suppress(OSError):
+        print(f"aoinspect: {shown}", file=sys.stderr)
 
 
 def _fail(message: str, status: int) -> int:
     for line in message.splitlines():
-        print(f"aoinspect: {line}", file=sys.stderr)
+        _tell(line)
     return status
+
+
+_HANDLE_SECRETS = ("aoinspect.keys", "aoinspect.ao")
+
+
+def _internal_error(error: Exception) -> int:
+    """Says that we have made a mistake, and where; all of the way there if AOINSPECT_DEBUG is set.
+
+    An exception's own text is shown only then, and never if code that handles secrets took part: it may quote one.
+    """
+    import traceback
+
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    frames = [frame for link in chain for frame, _ in traceback.walk_tb(link.__traceback__)]
+    may_quote_secrets = any(str(frame.f_globals.get("__name__")).startswith(_HANDLE_SECRETS) for frame in frames)
+    if os.environ.get(DEBUG_VARIABLE):
+        for link in reversed(chain):
+            text = "(its text may quote a secret)" if may_quote_secrets else str(link)
+            told = [*traceback.format_tb(link.__traceback__), f"{type(link).__name__}: {text}\n"]
+            with suppress(OSError):
+                print("".join(told), file=sys.stderr)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}, line {last.lineno}"
+    hint = f"please report it, with what {DEBUG_VARIABLE}=1 in the environment adds"
+    return _fail(f"internal error: {type(error).__name__} in {place}; {hint}", INTERNAL_ERROR)
 
 
 def _load_keys(options: argparse.Namespace) -> KeyStore:
@@ -136,77 +198,54 @@ def _load_keys(options: argparse.Namespace) -> KeyStore:
     store = load_keys(paths)
     if not options.quiet:
         for warning in store.warnings:
-            print(f"aoinspect: {warning.origin}: warning: {warning.message}", file=sys.stderr)
+            _tell(f"{warning.origin}: warning: {warning.message}")
     return store
 
 
 def _registry(options: argparse.Namespace) -> Registry:
-    from aoinspect.errors import DissectorError, UsageError
     from dissectors.registry import Registry
 
     registry = Registry()
-    try:
-        for path in options.dissector:
+    for path in options.dissector:
+        try:
             registry.load_file(path)
-    except ValueError as error:
-        raise DissectorError(str(error)) from None
-    try:
-        for rule in options.decode_as:
+        except ValueError as error:
+            raise DissectorError(str(error)) from None
+        except SystemExit:
+            raise DissectorError(f"{path}: it ends the program instead of defining a dissector") from None
+    for rule in options.decode_as:
+        try:
             registry.decode_as(rule)
-    except ValueError as error:
-        raise UsageError(f"--decode-as: {error}") from None
+        except ValueError as error:
+            raise UsageError(f"--decode-as: {error}") from None
     return registry
 
 
 def _console() -> Console:
-    """stdout for a person: as wide as the terminal, or wide enough for any table where it is none."""
+    """stdout for a person: as wide as the terminal; lines stay whole where it is none and COLUMNS says nothing."""
     from rich.console import Console
 
+    class ClosableConsole(Console):
+        """rich ends the program with status 1 when the reader of stdout has gone; here that is `main`'s to decide."""
+
+        def on_broken_pipe(self) -> None:
+            raise  # It is called while the BrokenPipeError is handled.
+
     if sys.stdout.isatty():
-        return Console(highlight=False)
-    return Console(highlight=False, width=int(os.environ.get("COLUMNS", "0") or 0) or 200)
+        return ClosableConsole(highlight=False)
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isascii() and columns.isdigit() and int(columns) else _ENDLESS
+    return ClosableConsole(highlight=False, width=width)
+
+
+_ENDLESS = 1 << 20
+"""Columns of something that is no terminal."""
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from aoinspect.capture.reader import open_capture
-    from aoinspect.engine.pipeline import Analyzer, analyse
-    from aoinspect.engine.table import Rows
-    from aoinspect.progress import ProgressBar
-    from aoinspect.report.model import build_report
+    from aoinspect.commands.verify import verify
 
-    store = _load_keys(options)
-    registry = _registry(options)
-    # All are opened before the first is read: a missing file is told at once, not after an hour.
-    readers = [open_capture(path) for path in options.captures]
-    analyzer = Analyzer(store, registry, keep_table=False, make_rows=options.format == "jsonl")
-    on_rows = None
-    if options.format == "jsonl":
-        from aoinspect.report.json_form import SegmentLines
-
-        lines = SegmentLines(analyzer)
-
-        def on_rows(rows: Rows) -> None:
-            sys.stdout.writelines(line + "\n" for line in lines.lines(rows))
-
-    with ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()) as progress:
-        analyse(readers, analyzer, on_rows=on_rows, progress=progress.update)
-    for problem in registry.problems:
-        print(f"aoinspect: warning: {problem}", file=sys.stderr)
-    report = build_report(analyzer)
-    if options.format == "json":
-        from aoinspect.report.json_form import report_json
-
-        print(report_json(report))
-    elif options.format == "text":
-        from aoinspect.report.text import print_report
-
-        print_report(report, _console(), list_all=options.all)
-    if options.format != "text" and not options.quiet:
-        for capture in report.captures:
-            if capture.damage is not None:
-                message = f"damaged at octet {capture.damage.offset}: {capture.damage.message}"
-                print(f"aoinspect: {capture.path}: warning: {message}", file=sys.stderr)
-    return report.exit_code
+    return verify(options, _load_keys(options), _registry(options), _console, _tell)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,32 @@
-"""The progress bar on stderr: only on a terminal, and only for work that takes longer than a second."""
+"""What a long run owes the person who waits for it: a bar on stderr, and an orderly end on SIGINT.
+
+The bar appears only on a terminal and only for work that takes longer than a second. SIGINT ends the reading at once,
+but never in the middle of a batch: what was judged by then is whole and can be reported.
+"""
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Self
 
+from aoinspect.capture.frames import FrameBatch
 from aoinspect.capture.reader import CaptureReader
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.table import Rows
+from aoinspect.keys.model import KeyStore
+from dissectors.registry import Registry
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PATIENCE_SECONDS = 1.0
+_LONGEST_NAME = 30
 
 
 class ProgressBar:
@@ -20,30 +35,108 @@ class ProgressBar:
     def __init__(self, *, is_wanted: bool) -> None:
         self._is_wanted = is_wanted
         self._started = time.monotonic()
-        self._progress: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._bar: tuple[Progress, TaskID] | None = None
+        self._reader: CaptureReader | None = None
 
-    def __enter__(self) -> ProgressBar:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        if self._bar is not None:
+            self._bar[0].stop()
 
     def update(self, reader: CaptureReader) -> None:
-        """Shows how much of the capture has been read."""
+        """Shows how much of the capture has been read; of a pipe, that something is."""
         if not self._is_wanted or time.monotonic() - self._started < PATIENCE_SECONDS:
             return
-        if self._progress is None:
-            from rich.console import Console
-            from rich.progress import Progress
+        if self._bar is None:
+            self._bar = _new_bar()
+        progress, task = self._bar
+        if reader is not self._reader:
+            self._reader = reader
+            name = "standard input" if reader.path == "-" else PurePath(reader.path).name
+            if len(name) > _LONGEST_NAME:
+                name = f"{name[: _LONGEST_NAME - 3]}..."
+            shown = "".join(character if character.isprintable() else "?" for character in name)
+            progress.reset(task, total=reader.size, description=f"{shown} (-q hides this)")
+        progress.update(task, completed=reader.octets_read)
 
-            self._progress = Progress(console=Console(stderr=True), transient=True)
-            self._progress.start()
-        if reader.path not in self._tasks:
-            self._tasks[reader.path] = self._progress.add_task(
-                f"{reader.path} (-q hides this)", total=reader.size
-            )
-        self._progress.update(self._tasks[reader.path], completed=reader.octets_read)
+
+def _new_bar() -> tuple[Progress, TaskID]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    progress.start()
+    return progress, progress.add_task("", total=None)
+
+
+class Interruption:
+    """SIGINT while a run lasts. A context manager that puts back what was there.
+
+    Outside `held`, which is while octets are waited for, SIGINT raises KeyboardInterrupt. Within, it waits for
+    `raise_if_pending`; a second one raises at once.
+    """
+
+    def __init__(self) -> None:
+        self.is_pending = False
+        self._is_held = False
+        self._restore: Callable[[], object] = lambda: None
+
+    def __enter__(self) -> Self:
+        # Only the main thread may set handlers; and a shell that starts a job in the background ignores SIGINT for it.
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            previous = signal.signal(signal.SIGINT, self._take)
+            self._restore = lambda: signal.signal(signal.SIGINT, previous)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if not self._is_held or self.is_pending:
+            raise KeyboardInterrupt
+        self.is_pending = True
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What is done within is done whole."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+
+    def raise_if_pending(self) -> None:
+        """KeyboardInterrupt if SIGINT came while it was held."""
+        if self.is_pending:
+            raise KeyboardInterrupt
+
+
+class InterruptibleAnalyzer(Analyzer):
+    """An Analyzer that SIGINT never leaves with half a batch judged."""
+
+    def __init__(self, store: KeyStore, registry: Registry, interruption: Interruption, *, make_rows: bool) -> None:
+        """`make_rows` as Analyzer has it; no table is kept."""
+        super().__init__(store, registry, keep_table=False, make_rows=make_rows)
+        self._interruption = interruption
+
+    def feed(self, batch: FrameBatch) -> Rows:
+        with self._interruption.held():
+            return super().feed(batch)
+
+    def finish_capture(self) -> Rows:
+        with self._interruption.held():
+            return super().finish_capture()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -79,7 +79,26 @@ def add(
     )
     parser.add_argument("--format", choices=("text", "json", "jsonl"), default="text", help="default: text")
     parser.set_defaults(run=partial(run, shared=shared, row_choice=row_choice))
+    parser.parse_known_args = partial(_parse, parser)  # type: ignore[assignment, method-assign]
     return parser
+
+
+def _parse(
+    parser: argparse.ArgumentParser,
+    args: Sequence[str] | None = None,
+    namespace: argparse.Namespace | None = None,
+) -> tuple[argparse.Namespace, list[str]]:
+    """As argparse has it, but a FRAME behind options is FRAME too: "show a.pcap --keys k.toml 17".
+
+    argparse settles an optional positional together with the one before it, and calls what comes later unrecognized.
+    """
+    parsed, rest = type(parser).parse_known_args(parser, args, namespace)
+    if rest and parsed.frame is None and not rest[0].startswith("-"):
+        try:
+            parsed.frame = frame_number(rest.pop(0))
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"argument FRAME: {error}")
+    return parsed, rest
 
 
 def frame_number(text: str) -> int:
@@ -157,17 +176,10 @@ def _list_packets(
             sys.stdout.flush()
             return _INTERRUPTED
         _warn_of_damage(reader, options)
-    if not options.quiet:
-        rest = analyzer.totals.frames - listed
-        if rest:
-            others = (
-                "are not chosen or belong to no protected connection"
-                if row_choice
-                else ("belong to no protected connection")
-            )
-            print(
-                f"aoinspect: {listed} of {analyzer.totals.frames} frames listed; the others {others}", file=sys.stderr
-            )
+    frames = analyzer.totals.frames
+    if not options.quiet and listed < frames:
+        others = "hold no whole segment of a protected connection" + (", or are filtered out" if row_choice else "")
+        print(f"aoinspect: {listed} of {frames} frames listed; the others {others}", file=sys.stderr)
     return 0
 
 

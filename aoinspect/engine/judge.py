@@ -119,8 +119,8 @@ class _BatchJudge:
                 is_answer=bool(segments.flags[row] & ACK),
                 is_verified=bool(self.candidates[row] != NO_CANDIDATE),
                 is_provable=bool(self.is_checkable[row])
-                or segments.methods[row] == Method.NONE
-                and self.conns.pair_table.keys[int(self.pairs[row])] is not None,
+                or (segments.methods[row] == Method.NONE
+                and self.conns.pair_table.keys[int(self.pairs[row])] is not None),
             )
             connection, try_again = conns.take_opening(opening)
             if try_again and opening.is_provable and not opening.is_verified and self.is_checkable[row]:

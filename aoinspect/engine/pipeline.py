@@ -18,7 +18,6 @@ import numpy.typing as npt
 from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, U8, Damage, Frame, FrameBatch, Interface
 from aoinspect.capture.reader import CaptureReader
 from aoinspect.engine.check import NO_CANDIDATE, Checker
-from aoinspect.engine.columns import Columns
 from aoinspect.engine.connections import Connections
 from aoinspect.engine.hash_index import ABSENT
 from aoinspect.engine.judge import Judge, Judgement
@@ -32,8 +31,9 @@ from aoinspect.engine.reassembly import Datagram, Reassembler, batch_of
 from aoinspect.engine.repeats import Repeats
 from aoinspect.engine.segments import ACK, Segments, read_segments
 from aoinspect.engine.table import EMPTY, Rows, Table
+from aoinspect.engine.tallies import Tallies, Totals
 from aoinspect.engine.timeline import NO_MKT_INDEX, RunRows, Timeline
-from aoinspect.engine.verdicts import NO_MKT, Coverage, Method, Reason, Verdict
+from aoinspect.engine.verdicts import NO_MKT, Coverage, Method, Reason
 from aoinspect.errors import UsageError
 from aoinspect.keys.model import KeyStore
 from dissectors.registry import Registry
@@ -56,52 +56,6 @@ class CaptureCounts:
     old_option_segments: int = 0
     """TCP segments, protected or not, with the option of draft-bonica-tcp-auth (kind 253 or 254)."""
     first_old_option_frame: int = 0
-
-
-@dataclass(slots=True)
-class Totals:
-    """Counts over all captures of a run."""
-
-    frames: int = 0
-    tcp_segments: int = 0
-    ao_segments: int = 0
-    md5_segments: int = 0
-    incomplete_datagrams: int = 0
-    is_interrupted: bool = False
-    verdicts: I64 = field(default_factory=lambda: np.zeros(len(Verdict), dtype=np.int64))
-    refused: int = 0
-    """Verified segments that the receiving end drops, by its own keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The first segment of a connection with a given verdict (other than verified)."""
-
-    capture: int
-    frame: int
-    side: int
-    method: Method
-    key_id: int
-    rnext_key_id: int
-    mac_length: int
-    flags: int
-    verdict: Verdict
-    reason: Reason
-
-
-_PER_CONNECTION = {
-    "number": (np.int64, -1, ()),
-    "verdicts": (np.int64, 0, (len(Verdict),)),
-    "reasons": (np.int32, 0, (len(Reason),)),
-    "has_sample": (np.int8, 0, (len(Verdict),)),
-    "first_capture": (np.int32, -1, ()),
-    "first_frame": (np.int64, 0, ()),
-    "last_capture": (np.int32, -1, ()),
-    "last_frame": (np.int64, 0, ()),
-    "first_time_ns": (np.int64, 0, ()),
-    "last_time_ns": (np.int64, 0, ()),
-    "refused": (np.int64, 0, ()),
-}
 
 
 class Analyzer:
@@ -132,24 +86,22 @@ class Analyzer:
         self.marks = Marks()
         self.observations = Observations()
         self.repeats = Repeats()
-        self.tallies = Columns(_PER_CONNECTION)
+        self.tallies = Tallies()
         self.table: Table | None = Table() if keep_table else None
-        self.totals = Totals()
         self.captures: list[CaptureCounts] = []
-        self.samples: dict[tuple[int, Verdict], Sample] = {}
-        """By connection and verdict."""
-        self.refusals: dict[tuple[int, int], tuple[int, int]] = {}
-        """(connection, candidate) -> capture and frame of the first segment that the receiving end's keys drop."""
         self.long_macs: dict[tuple[int, int], bytes] = {}
         """(capture, frame) -> captured MAC, for the rare ones that the table's column cannot hold."""
-        self.connection_count = 0
-        """Connections that have a segment, numbered in the order of their first."""
         self.stage_seconds: dict[str, float] = {}
         """Seconds of processor time per stage, where `measure` was asked for."""
         self._makes_rows = keep_table or make_rows
         self._measure = measure
         self._locator = Locator(self.registry)
         self._reassembler = Reassembler()
+
+    @property
+    def totals(self) -> Totals:
+        """Counts over all captures."""
+        return self.tallies.totals
 
     def begin_capture(self, path: str, interfaces: list[Interface]) -> CaptureCounts:
         """Starts another capture of the run; `interfaces` may still grow while it is read."""
@@ -248,8 +200,8 @@ class Analyzer:
             mkts = np.where(verified, lists.mkts[chosen], NO_MKT_INDEX)
             is_refused = verified & lists.is_refused[chosen]
         coverages = self._coverages(segments, judgement, mkts)
-        self._tally(segments, sides, judgement, is_refused)
         capture = len(self.captures) - 1
+        self.tallies.add(segments, sides, judgement, is_refused, capture, len(self.connections))
         self.observations.note_batch(segments, sides, judgement, capture)
         self.marks.note_batch(segments, sides, judgement, self.timeline.reached(len(self.connections)), capture)
         macs = _macs(segments)
@@ -299,93 +251,6 @@ class Analyzer:
             coverages[is_ao & segments.is_sole_option & is_auto[mkts]] = Coverage.UNDETERMINED
         return coverages
 
-    def _tally(self, segments: Segments, sides: U8, judgement: Judgement, is_refused: npt.NDArray[np.bool_]) -> None:
-        """Counts by verdict and by connection."""
-        totals = self.totals
-        both = int(np.count_nonzero(segments.malformed == Reason.AO_AND_MD5))
-        totals.ao_segments += int(np.count_nonzero(segments.methods == Method.AO))
-        totals.md5_segments += int(np.count_nonzero(segments.methods == Method.MD5)) + both
-        missing = len(self.connections) - len(self.tallies)
-        if missing:
-            self.tallies.add(missing)
-        connections = judgement.connections.astype(np.int64)
-        low = int(connections.min())
-        width = int(connections.max()) - low + 1
-        met = slice(low, low + width)
-        codes = (connections - low) * len(Verdict) + judgement.verdicts
-        counts = np.bincount(codes, minlength=width * len(Verdict)).reshape(width, len(Verdict))
-        totals.verdicts += counts.sum(axis=0)
-        self._array("verdicts")[met] += counts
-        reasons = np.flatnonzero(judgement.reasons)
-        if len(reasons):
-            np.add.at(self._array("reasons"), (connections[reasons], judgement.reasons[reasons]), 1)
-        self._note_extent(connections, segments.packets)
-        self._note_samples(connections, segments, sides, judgement)
-        refused = np.flatnonzero(is_refused)
-        if len(refused):
-            self._note_refusals(refused, segments, judgement)
-
-    def _note_refusals(self, rows: I64, segments: Segments, judgement: Judgement) -> None:
-        """Verified segments that the receiving end drops: counts, and the first under each key."""
-        connections = judgement.connections[rows].astype(np.int64)
-        self.totals.refused += len(rows)
-        np.add.at(self._array("refused"), connections, 1)
-        codes = connections << 32 | judgement.candidates[rows]
-        for first in np.unique(codes, return_index=True)[1].tolist():
-            row = rows[first]
-            key = (int(judgement.connections[row]), int(judgement.candidates[row]))
-            if key not in self.refusals:
-                self.refusals[key] = (len(self.captures) - 1, int(segments.packets.frames[row]))
-
-    def _note_extent(self, connections: I64, packets: Packets) -> None:
-        capture = len(self.captures) - 1
-        first_capture = self._array("first_capture")
-        fresh = np.flatnonzero(first_capture[connections] < 0)[::-1]
-        if len(fresh):
-            # Assigning backwards leaves each connection's first segment standing.
-            first_capture[connections[fresh]] = capture
-            distinct, firsts = np.unique(connections[fresh[::-1]], return_index=True)
-            distinct = distinct[np.argsort(firsts)]
-            self._array("number")[distinct] = self.connection_count + np.arange(len(distinct))
-            self.connection_count += len(distinct)
-            self._array("first_frame")[connections[fresh]] = packets.frames[fresh]
-            self._array("first_time_ns")[connections[fresh]] = packets.times_ns[fresh]
-        self._array("last_capture")[connections] = capture
-        self._array("last_frame")[connections] = packets.frames
-        self._array("last_time_ns")[connections] = packets.times_ns
-
-    def _note_samples(self, connections: I64, segments: Segments, sides: U8, judgement: Judgement) -> None:
-        """The first segment of every verdict but `verified`, per connection."""
-        has_sample = self._array("has_sample")
-        verdicts = judgement.verdicts
-        rows = np.flatnonzero(verdicts != Verdict.VERIFIED)
-        rows = rows[has_sample[connections[rows], verdicts[rows]] == 0]
-        if not len(rows):
-            return
-        codes = connections[rows] * len(Verdict) + verdicts[rows]
-        for row in rows[np.unique(codes, return_index=True)[1]].tolist():
-            verdict = Verdict(int(verdicts[row]))
-            self.samples[int(connections[row]), verdict] = Sample(
-                capture=len(self.captures) - 1,
-                frame=int(segments.packets.frames[row]),
-                side=int(sides[row]),
-                method=Method(int(segments.methods[row])),
-                key_id=int(segments.key_ids[row]),
-                rnext_key_id=int(segments.rnext_key_ids[row]),
-                mac_length=int(segments.mac_lengths[row]),
-                flags=int(segments.flags[row]),
-                verdict=verdict,
-                reason=Reason(int(judgement.reasons[row])),
-            )
-            has_sample[connections[row], verdict] = 1
-
-    def _array(self, name: str) -> I64:
-        return self.tallies[name]  # type: ignore[return-value]
-
-    def tally(self, name: str) -> I64:
-        """A column of `tallies`, one row a connection: counts, frames and times, all whole numbers."""
-        return self._array(name)
-
     def _rows(
         self,
         segments: Segments,
@@ -402,7 +267,7 @@ class Analyzer:
             capture=np.full(segments.size, len(self.captures) - 1, dtype=np.uint16),
             offset=packets.offsets.astype(np.uint64),
             time_ns=packets.times_ns,
-            connection=self._array("number")[judgement.connections].astype(np.uint32),
+            connection=self.tallies.column("number")[judgement.connections].astype(np.uint32),
             direction=sides ^ self.connections.a_sides()[judgement.connections].astype(np.uint8),
             seq=segments.seqs,
             ack=segments.acks,

@@ -103,7 +103,7 @@ class _Prover:
         self.verdict = Verdict(int(rows.verdict[row]))
         self.reason = Reason(int(rows.reason[row]))
         self.number = int(rows.connection[row])
-        self.index = int(np.flatnonzero(analyzer.tally("number") == self.number)[0])
+        self.index = int(np.flatnonzero(analyzer.tallies.column("number") == self.number)[0])
         self.pair = int(analyzer.connections.pairs[self.index])
         self.ends = analyzer.pairs.ends[self.pair]
         source = Endpoint(place.source, place.source_port)

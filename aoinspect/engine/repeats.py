@@ -234,7 +234,6 @@ class Repeats:
 
     def _remember(self, batch: _Batch, ends: I64, times: I64, acks: I64, is_first: Mask) -> None:
         starts = np.flatnonzero(is_first)
-        lasts = np.append(starts[1:], len(ends)) - 1
         codes = batch.codes[starts]
         self._fronts[codes] = np.maximum(self._fronts[codes], np.maximum.reduceat(ends, starts))
         self._remember_acks(batch.codes, acks, times)

@@ -12,7 +12,8 @@ from ipaddress import ip_address
 from aoinspect.engine.connections import OPENED_BY_BOTH, OPENER_UNKNOWN
 from aoinspect.engine.keyring import Endpoint
 from aoinspect.engine.marks import Mark
-from aoinspect.engine.pipeline import Analyzer, Sample
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.tallies import Sample
 from aoinspect.engine.timeline import NO_MKT_INDEX, Timeline, tcp_options_of
 from aoinspect.engine.transitions import DIRECTIONS, KeyRun, KeyTransition, transitions_of
 from aoinspect.engine.verdicts import IsnSource, Method, Reason, Verdict
@@ -87,7 +88,7 @@ class ConnectionResult:
 
 def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
     """The connections that have at least one segment, in the order of their first."""
-    numbers = analyzer.tally("number")
+    numbers = analyzer.tallies.column("number")
     runs_of = _runs_by_connection(analyzer.timeline)
     marks_of = analyzer.marks.by_connection()
     a_sides = analyzer.connections.a_sides()
@@ -111,8 +112,8 @@ def _connection(
     opened_by = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}.get(opener, "a")
     # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
     key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.start))
-    verdicts = analyzer.tally("verdicts")[index].tolist()
-    reasons = analyzer.tally("reasons")[index].tolist()
+    verdicts = analyzer.tallies.column("verdicts")[index].tolist()
+    reasons = analyzer.tallies.column("reasons")[index].tolist()
     return ConnectionResult(
         id=number,
         index=index,
@@ -120,20 +121,20 @@ def _connection(
         b=_end(ends[1 - a_side], analyzer, index, 1 - a_side),
         opened_by=opened_by,
         isn_source=IsnSource(int(connections.isn_sources[index])),
-        first_capture=int(analyzer.tally("first_capture")[index]),
-        first_frame=int(analyzer.tally("first_frame")[index]),
-        last_capture=int(analyzer.tally("last_capture")[index]),
-        last_frame=int(analyzer.tally("last_frame")[index]),
-        first_time_ns=int(analyzer.tally("first_time_ns")[index]),
-        last_time_ns=int(analyzer.tally("last_time_ns")[index]),
+        first_capture=int(analyzer.tallies.column("first_capture")[index]),
+        first_frame=int(analyzer.tallies.column("first_frame")[index]),
+        last_capture=int(analyzer.tallies.column("last_capture")[index]),
+        last_frame=int(analyzer.tallies.column("last_frame")[index]),
+        first_time_ns=int(analyzer.tallies.column("first_time_ns")[index]),
+        last_time_ns=int(analyzer.tallies.column("last_time_ns")[index]),
         verdicts={verdict.member: verdicts[verdict] for verdict in Verdict},
         reasons={reason.word: reasons[reason] for reason in Reason if reasons[reason]},
         samples=tuple(
             FailureSample(sample, DIRECTIONS[sample.side ^ a_side], _candidate_names(analyzer, pair, sample))
             for verdict in Verdict
-            if (sample := analyzer.samples.get((index, verdict))) is not None
+            if (sample := analyzer.tallies.samples.get((index, verdict))) is not None
         ),
-        refused=int(analyzer.tally("refused")[index]),
+        refused=int(analyzer.tallies.column("refused")[index]),
         vrfs=tuple(sorted(keys.vrfs)) if keys is not None else (),
         is_covered=keys is not None,
         runs=key_runs,

@@ -59,7 +59,12 @@ class CaptureSource:
         if self._spool is None:
             return self._opened.enter_context(open_capture(self.path))
         self._spool.seek(0)
-        return self._opened.enter_context(open_capture(cast(BinaryIO, self._spool)))
+        try:
+            return self._opened.enter_context(open_capture(cast(BinaryIO, self._spool)))
+        except CaptureError as error:
+            # A temporary file has no name that would mean anything to the user.
+            _, _, what = str(error).partition(": ")
+            raise CaptureError(f"{self.path}: {what}") from None
 
     def _is_pipe(self) -> bool:
         if self.path == "-":
@@ -71,7 +76,7 @@ class CaptureSource:
 
     def _copy(self) -> IO[bytes]:
         try:
-            spool = self._opened.enter_context(tempfile.TemporaryFile())
+            spool = self._opened.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
             if self.path == "-":
                 shutil.copyfileobj(sys.stdin.buffer, spool)
             else:

@@ -213,13 +213,15 @@ class SegmentLines:
 
     def _ends_of(self, connection: int, a_sides: I8) -> tuple[str, str]:
         if connection not in self._indices:
-            numbers = self._analyzer.tally("number").tolist()
+            numbers = self._analyzer.tallies.column("number").tolist()
             self._indices = {number: index for index, number in enumerate(numbers)}
         index = self._indices[connection]
         a_side = int(a_sides[index])
         known = self._ends.get((connection, a_side))
         if known is None:
             pair = int(self._analyzer.connections.pairs[index])
-            a, b = (str(EndResult(str(ip_address(end.address)), end.port, None)) for end in self._analyzer.pairs.ends[pair])
+            a, b = (
+                str(EndResult(str(ip_address(end.address)), end.port, None)) for end in self._analyzer.pairs.ends[pair]
+            )
             known = self._ends[connection, a_side] = (a, b) if a_side == 0 else (b, a)
         return known

@@ -1,7 +1,7 @@
 """How styled text fits a terminal: broken at blanks with a hanging indent, and set in columns.
 
-Addresses and names are never broken: a word that is longer than a line runs over it, and the terminal breaks it, so that
-it can be copied whole. rich's own tables fold cells in the middle of words where a terminal is narrow.
+Addresses and names are never broken: a word that is longer than a line runs over it, and the terminal breaks it, so
+that it can be copied whole. rich's own tables fold cells in the middle of words where a terminal is narrow.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class PacketLines:
         if not fresh:
             return
         analyzer = self._analyzer
-        index_of = {number: index for index, number in enumerate(analyzer.tally("number").tolist())}
+        index_of = {number: index for index, number in enumerate(analyzer.tallies.column("number").tolist())}
         a_sides = analyzer.connections.a_sides()
         for number in fresh:
             index = index_of[number]

@@ -159,7 +159,7 @@ def _mark_style(marks: tuple[Mark, ...], at: int) -> str:
 def _proof_lines(proof: Proof, reveal: bool, octets_of: str) -> Iterator[Text]:
     mark, style = VERDICT_MARKS[proof.verdict]
     reason = "" if proof.reason is Reason.NONE else f" ({proof.reason.word})"
-    method = {Method.AO: "TCP-AO", Method.MD5: "TCP-MD5", Method.NONE: "No signature"}[proof.method]
+    method = {Method.AO: "TCP-AO", Method.MD5: "TCP-MD5", Method.NONE: "TCP"}[proof.method]
     yield Text.assemble((f"{method}: ", "bold"), (f"{mark} {proof.verdict.word}{reason}", style))
     yield _labelled("why", proof.why)
     for missing in proof.missing:
@@ -193,6 +193,10 @@ def _proof_lines(proof: Proof, reveal: bool, octets_of: str) -> Iterator[Text]:
             yield Text(f"Candidate key {number} of {len(proof.attempts)}", style="bold")
         yield from _attempt_lines(attempt, previous, proof, reveal, octets_of)
         previous = attempt
+    if proof.candidate_count > 1 and proof.verdict is Verdict.VERIFIED:
+        yield _labelled(
+            "candidates", f"{proof.candidate_count} keys have this KeyID here; this is the first that holds"
+        )
 
 
 def _isn(isn: Isn | None) -> str:
@@ -222,13 +226,14 @@ def _attempt_lines(
         else:
             clause = "RFC 2385 2.0" if attempt.includes_options is None else "RFC 5925 5.1"
             yield _labelled("MAC input", f"{attempt.parts[-1].end} octets ({clause})")
+            yield Text(f"    {'octets':>{_RANGE_WIDTH - 2}}  {'part':<{_PART_WIDTH}}in {octets_of}", style="dim")
             for part in attempt.parts:
-                yield from _part_lines(part, attempt.password if reveal else None, octets_of)
+                yield from _part_lines(part, attempt.password if reveal else None)
     yield from _comparison_lines(attempt, proof, octets_of)
 
 
 def _key(key: KeyFacts, includes_options: bool | None) -> str:
-    ids = "" if key.send_id is None else f", send-id {key.send_id}, recv-id {key.recv_id}"
+    ids = "" if key.send_id is None else f", send-id {key.send_id} and recv-id {key.recv_id} of its local end"
     covered = {
         True: f", TCP options included ({key.tcp_options})",
         False: f", TCP options excluded ({key.tcp_options})",
@@ -238,21 +243,19 @@ def _key(key: KeyFacts, includes_options: bool | None) -> str:
     return f"{key.name!r} ({key.origin}): {key.algorithm}{ids}, MAC of {key.mac_length} octets{covered}{secret}"
 
 
-def _part_lines(part: InputPart, password: bytes | None, octets_of: str) -> Iterator[Text]:
+def _part_lines(part: InputPart, password: bytes | None) -> Iterator[Text]:
+    """One part of a MAC input: octets of the input, name, octets of the frame, and the octets themselves."""
     octets = password if part.octets is None else part.octets
     length = part.end - part.start
     head = f"    {octet_range(part.start, part.end):>{_RANGE_WIDTH - 2}}  "
-    if part.place is None:
-        origin = f"not in the {octets_of}"
-    else:
-        origin = f"{octets_of} {octet_range(*part.place)}"
-    label = f"{part.label} ({origin})"
+    origin = "not" if part.place is None else octet_range(*part.place)
+    label = f"{head}{part.label:<{_PART_WIDTH}}{origin:<{_RANGE_WIDTH}}"
     if octets is None:
-        yield Text(f"{head}{label}  {length} octets, hidden; --reveal prints them")
+        yield Text(f"{label}{length} octets, hidden; --reveal prints them")
     elif length <= 4:
-        yield Text(f"{head}{label:<{_PART_WIDTH}}  {octets.hex(' ')}")
+        yield Text(f"{label}{octets.hex(' ')}")
     else:
-        yield Text(f"{head}{label}")
+        yield Text(label.rstrip())
         for start in range(0, length, OCTETS_A_LINE):
             line = octets[start : start + OCTETS_A_LINE]
             ascii_ = "".join(chr(octet) if 32 <= octet < 127 else "." for octet in line)

@@ -143,9 +143,7 @@ class _Page:
         captures = self.report.captures
         if len(captures) > 1:
             for capture in captures[: self.most(LISTED_CAPTURES)]:
-                yield Text(
-                    f"{printable(capture.path)}: {capture.frames} frames, {capture.tcp_segments} TCP segments"
-                )
+                yield Text(f"{printable(capture.path)}: {capture.frames} frames, {capture.tcp_segments} TCP segments")
             hidden = len(captures) - LISTED_CAPTURES
             if hidden > 0 and not self.lists_all:
                 yield Text(f"... and {hidden} more captures; --all lists them")
@@ -195,7 +193,9 @@ def _table(connections: Sequence[ConnectionResult], page: _Page) -> list[Text]:
     number_column = len(starts[0]) - 3
     first_count = len(starts[0]) + 2
     right_aligned = frozenset({number_column, *range(first_count, first_count + len(counts[0]))})
-    wide = in_columns([start + key + count for start, key, count in zip(starts, keys, counts, strict=True)], right_aligned)
+    wide = in_columns(
+        [start + key + count for start, key, count in zip(starts, keys, counts, strict=True)], right_aligned
+    )
     if max(line.cell_len for line in wide) <= page.console.width:
         return wide
     right_aligned = frozenset({number_column, *range(first_count - 2, first_count - 2 + len(counts[0]))})
@@ -226,7 +226,13 @@ def _key_line(keys: Sequence[Text], what: str) -> Text:
 
 
 def _stacked(
-    head: Text, start: Sequence[Text], keys: Sequence[Text], counts: Sequence[Text], *, headings: Sequence[Text], what: str
+    head: Text,
+    start: Sequence[Text],
+    keys: Sequence[Text],
+    counts: Sequence[Text],
+    *,
+    headings: Sequence[Text],
+    what: str,
 ) -> Iterator[Text]:
     """One connection on three lines, for terminals that are narrower than any table."""
     yield head

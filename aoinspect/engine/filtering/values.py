@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, NetmaskValueError, ip_network
+from datetime import UTC, datetime, timedelta
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -23,7 +24,7 @@ from aoinspect.engine.locate import Mask
 from aoinspect.engine.verdicts import Word
 
 _LOW = (1 << 64) - 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOSECONDS = 10**9
 
 
@@ -262,12 +263,14 @@ class Address:
     def read(self, word: str, is_quoted: bool) -> Prefix:
         address, slash, length = word.partition("/")
         try:
+            if "%" in address:
+                raise AddressValueError
             number = int(IPv4Address(address) if self.version == 4 else IPv6Address(address))
-            prefix = ip_network((number, length), strict=False).prefixlen if slash and length else self.bits
-        except (AddressValueError, NetmaskValueError, ValueError):
+        except AddressValueError:
             raise ValueProblem(self._problem(word, address)) from None
-        if slash and not (length.isascii() and length.isdigit()):
+        if slash and not (re.fullmatch("[0-9]{1,3}", length) and int(length) <= self.bits):
             raise ValueProblem(f"{_named(word)}: a prefix length is a number from 0 to {self.bits}")
+        prefix = int(length) if slash else self.bits
         return Prefix(number >> (self.bits - prefix) << (self.bits - prefix), prefix)
 
     def _problem(self, word: str, address: str) -> str:
@@ -335,15 +338,16 @@ class Moment:
 
     def read(self, word: str, is_quoted: bool) -> int:
         match = re.fullmatch(r"([^.]*)(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})?", word.strip())
-        try:
-            assert match is not None
-            moment = datetime.fromisoformat(match[1] + (match[3] or ""))
-        except (AssertionError, ValueError):
+        moment = None
+        if match is not None:
+            with suppress(ValueError):
+                moment = datetime.fromisoformat(match[1] + (match[3] or ""))
+        if match is None or moment is None:
             raise ValueProblem(
                 f'{_named(word)} is no date and time: write "2026-11-23 16:24:00.5", in UTC or with an offset'
-            ) from None
+            )
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
+            moment = moment.replace(tzinfo=UTC)
         seconds = (moment - _EPOCH) // timedelta(seconds=1)
         return _bounded(seconds * _NANOSECONDS + int((match[2] or "").ljust(9, "0")), word)
 

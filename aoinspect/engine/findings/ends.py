@@ -15,7 +15,7 @@ def ends_disagree(scene: Scene) -> Iterator[Finding]:
         return
     keys = analyzer.pairs.keys[int(analyzer.connections.pairs[connection.index])]
     assert keys is not None
-    for (index, candidate_index), (capture, frame) in analyzer.refusals.items():
+    for (index, candidate_index), (capture, frame) in analyzer.tallies.refusals.items():
         if index != connection.index:
             continue
         candidate = analyzer.checker.lists.candidates[candidate_index]

@@ -1,0 +1,96 @@
+"""Where the messages of a byte stream begin and end inside one TCP segment.
+
+A segment is described alone, without the ones before it, so this file says only what its octets prove: a segment
+that does not begin with a message's header holds a "continuation" of an earlier one, and nothing is guessed about
+it; a message that is longer than the segment is described as far as it goes and "continues in the next segment".
+Where every message begins with a marker (BGP), the first one behind a continuation is found by it; other
+protocols cannot be picked up in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dissectors.base import Field, Layer
+from dissectors.passage import OctetsMissingError, Passage, StructureError
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How one protocol cuts its byte stream into messages."""
+
+    title: str
+    name: str
+    header_size: int
+    """Octets after which the message's length is known."""
+    begins: Callable[[bytes], bool]
+    """Whether these octets, `header_size` of them or (at a segment's end) fewer, may begin a message."""
+    length: Callable[[bytes], int]
+    """A message's length in octets, its header included, from its first `header_size` octets."""
+    write: Callable[[Passage], None]
+    """Write one message; sets the passage's `label` and `value`."""
+    marker: bytes = b""
+    """What every message begins with, where that is enough to find one."""
+    continuation_name: str | None = None
+
+
+def describe_messages(framing: Framing, octets: bytes, start: int, end: int) -> Layer:
+    """The layer of all messages between `start` and `end` of a frame. Total."""
+    limit = max(start, min(end, len(octets)))
+    fields: list[Field] = []
+    labels: list[str] = []
+    at = start
+    while at < limit:
+        head = octets[at : min(at + framing.header_size, limit)]
+        if not framing.begins(head):
+            found = octets.find(framing.marker, at + 1, limit) if framing.marker else -1
+            behind = limit if found < 0 else found
+            field = _not_a_message(framing, at, behind, is_first=at == start)
+        elif len(head) < framing.header_size:
+            behind = limit
+            field = Field("start of a message", f"{len(head)} octets of its header", at, limit)
+            fields.append(field)
+            field = _rest_is_elsewhere(octets, end, limit, "the header")
+        else:
+            behind = at + framing.length(head)
+            field = _message(framing, octets, at, behind, end, limit)
+        labels.append(field.label)
+        fields.append(field)
+        at = behind
+    if limit == start < end:
+        fields.append(_rest_is_elsewhere(octets, end, min(limit, len(octets)), "the payload"))
+    node = Field(framing.title, ", ".join(labels), start, limit, tuple(fields), framing.name)
+    return Layer(node)
+
+
+def _message(framing: Framing, octets: bytes, at: int, behind: int, end: int, limit: int) -> Field:
+    message = Passage(octets, at, behind, limit)
+    try:
+        with message.guarded():
+            framing.write(message)
+    except OctetsMissingError:
+        whole = f"{limit - at} of the message's {behind - at} octets are here"
+        message.fields.append(_rest_is_elsewhere(octets, end, limit, whole))
+    return message.as_field()
+
+
+def _not_a_message(framing: Framing, at: int, behind: int, *, is_first: bool) -> Field:
+    if is_first:
+        what = f"{behind - at} octets that begin no message: they continue one of an earlier segment"
+        return Field("continuation", what, at, behind, (), framing.continuation_name)
+    return Field("malformed", "no message begins here", at, behind, (), "_ws.malformed")
+
+
+def _rest_is_elsewhere(octets: bytes, end: int, limit: int, what: str) -> Field:
+    """A field without octets that says where the rest of something is: not captured, or not in this segment."""
+    if end > len(octets):
+        return Field("malformed", f"the captured octets end inside: {what}", limit, limit, (), "_ws.malformed")
+    return Field("continues in the next segment", what, limit, limit)
+
+
+def announced(message: Passage, size: int) -> int:
+    """`size`, a length that counts from the passage's start, if it leaves no octet twice; StructureError otherwise."""
+    if message.start + size < message.at:
+        raise StructureError(f"a length of {size} octets is shorter than what it counts")
+    return size

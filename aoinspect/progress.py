@@ -15,7 +15,7 @@ from pathlib import PurePath
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
 
-from aoinspect.capture.frames import FrameBatch
+from aoinspect.capture.frames import Frame, FrameBatch
 from aoinspect.capture.reader import CaptureReader
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.table import Rows
@@ -137,6 +137,6 @@ class InterruptibleAnalyzer(Analyzer):
         with self._interruption.held():
             return super().feed(batch)
 
-    def finish_capture(self) -> Rows:
+    def finish_capture(self, frame_at: Callable[[int], Frame] | None = None) -> Rows:
         with self._interruption.held():
-            return super().finish_capture()
+            return super().finish_capture(frame_at)

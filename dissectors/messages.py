@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dissectors.base import Field, Layer
-from dissectors.passage import OctetsMissingError, Passage, StructureError
+from dissectors.passage import OctetsMissingError, Passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,12 @@ def describe_messages(framing: Framing, octets: bytes, start: int, end: int) -> 
     while at < limit:
         head = octets[at : min(at + framing.header_size, limit)]
         if not framing.begins(head):
-            found = octets.find(framing.marker, at + 1, limit) if framing.marker else -1
-            behind = limit if found < 0 else found
+            behind = _next_marker(framing.marker, octets, at + 1, limit)
             field = _not_a_message(framing, at, behind, is_first=at == start)
         elif len(head) < framing.header_size:
             behind = limit
-            field = Field("start of a message", f"{len(head)} octets of its header", at, limit)
-            fields.append(field)
-            field = _rest_is_elsewhere(octets, end, limit, "the header")
+            rest = _rest_is_elsewhere(octets, end, limit, "the message's header")
+            field = Field("start of a message", f"{len(head)} octets of its header", at, limit, (rest,))
         else:
             behind = at + framing.length(head)
             field = _message(framing, octets, at, behind, end, limit)
@@ -59,9 +57,19 @@ def describe_messages(framing: Framing, octets: bytes, start: int, end: int) -> 
         fields.append(field)
         at = behind
     if limit == start < end:
-        fields.append(_rest_is_elsewhere(octets, end, min(limit, len(octets)), "the payload"))
+        fields.append(_rest_is_elsewhere(octets, end, limit, "the payload"))
     node = Field(framing.title, ", ".join(labels), start, limit, tuple(fields), framing.name)
     return Layer(node)
+
+
+def _next_marker(marker: bytes, octets: bytes, start: int, limit: int) -> int:
+    """Where the next message begins, or `limit`. Of a run of marker octets the last ones are the marker."""
+    found = octets.find(marker, start, limit) if marker else -1
+    if found < 0:
+        return limit
+    while found + 1 + len(marker) <= limit and octets.startswith(marker, found + 1):
+        found += 1
+    return found
 
 
 def _message(framing: Framing, octets: bytes, at: int, behind: int, end: int, limit: int) -> Field:
@@ -88,9 +96,3 @@ def _rest_is_elsewhere(octets: bytes, end: int, limit: int, what: str) -> Field:
         return Field("malformed", f"the captured octets end inside: {what}", limit, limit, (), "_ws.malformed")
     return Field("continues in the next segment", what, limit, limit)
 
-
-def announced(message: Passage, size: int) -> int:
-    """`size`, a length that counts from the passage's start, if it leaves no octet twice; StructureError otherwise."""
-    if message.start + size < message.at:
-        raise StructureError(f"a length of {size} octets is shorter than what it counts")
-    return size

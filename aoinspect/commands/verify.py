@@ -1,7 +1,7 @@
 """`aoinspect verify CAPTURE...`: the verdict of every segment of every protected connection, and what is wrong.
 
-Captures are opened, read through the engine and reported, in this order; what the parts do is theirs. The report is printed
-even where SIGINT ends the reading.
+Captures are opened, read through the engine and reported, in this order; what the parts do is theirs. The report is
+printed even where SIGINT ends the reading.
 """
 
 from __future__ import annotations

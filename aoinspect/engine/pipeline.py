@@ -30,6 +30,7 @@ from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.reassembly import Datagram, Reassembler, batch_of
 from aoinspect.engine.repeats import Repeats
 from aoinspect.engine.segments import ACK, Segments, read_segments
+from aoinspect.engine.streams import Streams
 from aoinspect.engine.table import EMPTY, Rows, Table
 from aoinspect.engine.tallies import Tallies, Totals
 from aoinspect.engine.timeline import NO_MKT_INDEX, RunRows, Timeline
@@ -53,6 +54,8 @@ class CaptureCounts:
     located: LocateCounts = field(default_factory=LocateCounts)
     tcp_segments: int = 0
     is_without_times: bool = False
+    first_time_ns: int | None = None
+    """Time of the first frame, of whatever protocol."""
     old_option_segments: int = 0
     """TCP segments, protected or not, with the option of draft-bonica-tcp-auth (kind 253 or 254)."""
     first_old_option_frame: int = 0
@@ -69,10 +72,11 @@ class Analyzer:
         keep_table: bool = True,
         make_rows: bool = True,
         measure: bool = False,
+        count_streams: bool = False,
     ) -> None:
         """`keep_table` keeps a row per protected segment; without it `make_rows` says whether `feed` returns them.
 
-        `measure` fills `stage_seconds`.
+        `measure` fills `stage_seconds`; `count_streams` fills `streams`, which a filter that names tcp.stream needs.
         """
         self.keyring = Keyring(store)
         if len(self.keyring.mkts) >= NO_MKT:
@@ -87,6 +91,7 @@ class Analyzer:
         self.observations = Observations()
         self.repeats = Repeats()
         self.tallies = Tallies()
+        self.streams: Streams | None = Streams() if count_streams else None
         self.table: Table | None = Table() if keep_table else None
         self.captures: list[CaptureCounts] = []
         self.long_macs: dict[tuple[int, int], bytes] = {}
@@ -110,11 +115,15 @@ class Analyzer:
         self._locator.counts = capture.located
         self._reassembler = Reassembler()
         self.checker.interfaces = interfaces
+        if self.streams is not None:
+            self.streams.begin_capture()
         return capture
 
     def feed(self, batch: FrameBatch) -> Rows:
         """Takes the next batch of the current capture; the table's rows for it, where the run makes rows."""
         capture = self.captures[-1]
+        if capture.first_time_ns is None and len(batch):
+            capture.first_time_ns = int(batch.times_ns[0])
         capture.frames += len(batch)
         self.totals.frames += len(batch)
         for link_type in np.flatnonzero(np.bincount(batch.link_types)).tolist():
@@ -170,6 +179,9 @@ class Analyzer:
         self.captures[-1].tcp_segments += segments.size
         self._note_old_options(segments)
         self.totals.tcp_segments += segments.size
+        if self.streams is not None:
+            with self._stage("count streams"):
+                self.streams.count(segments)
         with self._stage("connect"):
             pairs, sides = self.pairs.assign(segments)
             is_protected = pairs != ABSENT

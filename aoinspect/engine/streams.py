@@ -17,14 +17,15 @@ Neither FIN nor RST matters. TCP headers that Wireshark finds inside ICMP errors
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
-from aoinspect.capture.frames import U8, U16, U32
+from aoinspect.capture.frames import I64, U8, U16, U32
 from aoinspect.engine.columns import Columns
-from aoinspect.engine.connections import I32, I64, U64
+from aoinspect.engine.connections import U64
 from aoinspect.engine.hash_index import ABSENT, HashIndex, mix
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.ordering import stable_order
@@ -121,34 +122,28 @@ class _Pairs:
     def _learn(self, events: _Events, opens: Mask) -> None:
         """Walks the batch from SYN to SYN, all pairs at once; marks in `opens` the SYNs that open a stream."""
         bases, has_base = cast(U32, self._columns["bases"]), cast(Mask, self._columns["has_base"])
-        stretches = events.stretches()
-        self._learn_stretch(events, next(stretches))
-        for syns, rows in stretches:
+        for syns, rows in _stretches(events):
             pairs, sides = events.pairs[syns], events.sides[syns]
             is_other = has_base[pairs, sides] & (bases[pairs, sides] != events.seqs[syns])
             opens[syns[is_other]] = True
             has_base[pairs[is_other]] = False
-            self._learn_stretch(events, (syns, rows))
+            self._learn_stretch(events, rows)
 
-    def _learn_stretch(self, events: _Events, stretch: tuple[I64, I64]) -> None:
-        """First sequence numbers from rows (the syns first of each pair's) between which no stream opens."""
+    def _learn_stretch(self, events: _Events, rows: I64) -> None:
+        """First sequence numbers from rows between which no stream opens."""
         bases, has_base = cast(U32, self._columns["bases"]), cast(Mask, self._columns["has_base"])
-        _, rows = stretch
         answers = rows[events.flags[rows] & (SYN | ACK) == SYN | ACK]
-        pairs, sides = events.pairs[rows], events.sides[rows]
-        ignorant = rows[events.teaches[rows] & ~has_base[pairs].all(axis=1)]
-        learnt_at = np.full(0, 0, dtype=np.int64)
-        learnt = np.full(0, 0, dtype=np.int64)
+        was_known = has_base[events.pairs[answers], events.sides[answers]]
+        ignorant = rows[events.teaches[rows] & ~has_base[events.pairs[rows]].all(axis=1)]
         if len(ignorant):
             learnt, learnt_at = self._learn_first(events, ignorant)
-        if len(answers):
+            # A SYN-ACK from before the row that taught its end's number changes nothing.
             slots = events.pairs[answers] * 2 + events.sides[answers]
-            # One that precedes what taught the end's number changes nothing.
-            since = np.zeros(bases.size, dtype=np.int64)
-            since[learnt] = learnt_at
-            answers, slots = answers[answers >= since[slots]], slots[answers >= since[slots]]
-            is_known = has_base.reshape(-1)[slots]
-            bases.reshape(-1)[slots[is_known]] = events.seqs[answers[is_known]]
+            places = np.minimum(np.searchsorted(learnt, slots), len(learnt) - 1)
+            was_known |= (learnt[places] == slots) & (answers >= learnt_at[places])
+        answers = answers[was_known]
+        # In the order of rows, so that the last SYN-ACK of each end stands.
+        bases[events.pairs[answers], events.sides[answers]] = events.seqs[answers]
 
     def _learn_first(self, events: _Events, rows: I64) -> tuple[I64, I64]:
         """Sets what is not known yet; which entries (pair * 2 + side) it were, and the rows that taught them."""
@@ -212,55 +207,41 @@ class _Events:
         self.teaches: Mask = segments.header_lengths <= packets.ends - packets.starts
         self.is_syn: Mask = segments.flags & (SYN | ACK) == SYN
 
-    def stretches(self) -> _Stretches:
-        """First the rows before any SYN of their pair, then those from each pair's first to before its second, ..."""
-        return _Stretches(self)
 
+def _stretches(events: _Events) -> Iterator[tuple[I64, I64]]:
+    """The rows before any SYN of their pair; then those from each pair's first SYN to before its second, and so on.
 
-class _Stretches:
-    """Iterates over (SYNs, rows): at most one SYN a pair, which is the first row of its pair."""
-
-    def __init__(self, events: _Events) -> None:
-        none = np.zeros(0, dtype=np.int64)
-        syns = np.flatnonzero(events.is_syn)
-        if not len(syns):
-            self._parts = iter([(none, np.arange(len(events.pairs)))])
-            return
-        has_syn = np.zeros(int(events.pairs.max()) + 1, dtype=np.bool_)
-        has_syn[events.pairs[syns]] = True
-        is_met = has_syn[events.pairs]
-        rows = np.flatnonzero(is_met)
-        rows = rows[stable_order(events.pairs[rows])]
-        pairs, is_syn = events.pairs[rows], events.is_syn[rows]
-        counts = np.cumsum(is_syn)
-        is_first = np.ones(len(rows), dtype=np.bool_)
-        is_first[1:] = pairs[1:] != pairs[:-1]
-        firsts = np.flatnonzero(is_first)
-        lengths = np.diff(firsts, append=len(rows))
-        ranks = counts - np.repeat(counts[firsts] - is_syn[firsts], lengths)
-        order = stable_order(ranks.astype(np.int64) * 1)
-        rows, ranks = rows[order], ranks[order]
-        bounds = np.searchsorted(ranks, np.arange(int(ranks[-1]) + 2))
-        parts = []
-        for rank in range(int(ranks[-1]) + 1):
-            part = np.sort(rows[bounds[rank] : bounds[rank + 1]])
-            if rank == 0:
-                parts.append((none, np.sort(np.concatenate([np.flatnonzero(~is_met), part]))))
-            else:
-                parts.append((part[events.is_syn[part]], part))
-        self._parts = iter(parts)
-
-    def __iter__(self) -> _Stretches:
-        return self
-
-    def __next__(self) -> tuple[I64, I64]:
-        return next(self._parts)
+    Each comes with its SYNs, at most one a pair, and rows stand in the order of the batch.
+    """
+    none = np.zeros(0, dtype=np.int64)
+    is_met = np.zeros(int(events.pairs.max()) + 1, dtype=np.bool_)
+    is_met[events.pairs[events.is_syn]] = True
+    has_syn = is_met[events.pairs]
+    rows = np.flatnonzero(has_syn)
+    if not len(rows):
+        yield none, np.arange(len(events.pairs))
+        return
+    order = stable_order(events.pairs[rows])
+    rows = rows[order]
+    pairs, is_syn = events.pairs[rows], events.is_syn[rows]
+    firsts = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]]))
+    so_far = np.cumsum(is_syn)
+    before: I64 = so_far[firsts] - is_syn[firsts]
+    ranks: I64 = so_far - np.repeat(before, np.diff(firsts, append=len(rows)))
+    by_rank = np.lexsort((rows, ranks))
+    rows, ranks = rows[by_rank], ranks[by_rank]
+    bounds = np.searchsorted(ranks, np.arange(int(ranks[-1]) + 2)).tolist()
+    early = np.concatenate([np.flatnonzero(~has_syn), rows[: bounds[1]]])
+    yield none, np.sort(early)
+    for start, end in pairwise(bounds[1:]):
+        stretch = rows[start:end]
+        yield stretch[events.is_syn[stretch]], stretch
 
 
 def _hashes_and_sides(segments: Segments) -> tuple[U64, U8]:
     """A hash of each segment's socket pair, the same in both directions, and which end sent it (0 or 1)."""
     ends = Ends(segments)
-    kind = np.where(ends.is_ipv6, np.uint64(6 << 32), np.uint64(4 << 32))
+    kind: U64 = np.where(ends.is_ipv6, np.uint64(6 << 32), np.uint64(4 << 32))
     source = mix(ends.source_high, ends.source_low, kind | segments.source_ports.astype(np.uint64))
     destination = mix(ends.destination_high, ends.destination_low, kind | segments.destination_ports.astype(np.uint64))
     sides = (source > destination).astype(np.uint8)

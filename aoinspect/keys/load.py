@@ -12,23 +12,26 @@ from dataclasses import replace
 
 from aoinspect.ao.mkt import MasterKeyTuple, Origin
 from aoinspect.errors import KeyFileError
-from aoinspect.keys.model import KeyChain, KeyStore, KeyWarning, KnownConnection, Peer
+from aoinspect.keys.importers.registry import import_file, split_system
+from aoinspect.keys.model import KeyChain, KeyStore, KeyWarning, KnownConnection, Network, Peer
 from aoinspect.keys.overlaps import warn_of_overlaps
-from aoinspect.keys.toml_file import read_key_file
 
 _NOWHERE = Origin("", 0)
 
 
-def load_keys(paths: Sequence[str]) -> KeyStore:
+def load_keys(paths: Sequence[str], local: Network | None = None) -> KeyStore:
     """What the key files at `paths` say together; equal peers, keys and connections are one, the first.
 
-    Raises KeyFileError with one line per mistake of all the files.
+    Each path is a key file or the configuration of any system in `importers.registry`, or `NAME:FILE` with such a
+    system's name. `local` is the address of the device where a configuration does not name it. Raises KeyFileError
+    with one line per mistake of all the files.
     """
     stores: list[KeyStore] = []
     mistakes: list[str] = []
     for path in dict.fromkeys(paths):
         try:
-            stores.append(read_key_file(path))
+            system, file_path = split_system(path)
+            stores.append(import_file(file_path, system, local))
         except KeyFileError as error:
             mistakes.append(str(error))
     if mistakes:

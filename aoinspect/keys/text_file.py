@@ -11,13 +11,17 @@ import stat
 
 from aoinspect.errors import KeyFileError
 
-_MOST_OCTETS = 64 << 20
+MOST_OCTETS = 64 << 20
 """A key file that is larger is something else: a capture, or a device that never ends."""
 
 
 def read_text(path: str) -> str:
     """The text of the UTF-8 file at `path`, without a byte order mark. Raises KeyFileError."""
-    octets = read_octets(path, _MOST_OCTETS)
+    return decode_text(read_octets(path, MOST_OCTETS), path)
+
+
+def decode_text(octets: bytes, path: str) -> str:
+    """The same for octets that were read from `path` already."""
     if octets.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise KeyFileError(f"{path}: this is UTF-16; save it as UTF-8")
     try:

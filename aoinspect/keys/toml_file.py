@@ -41,12 +41,12 @@ def read_key_file(path: str) -> KeyStore:
     return _read(read_text(path), path, is_public=is_readable_by_all(path))
 
 
-def parse_key_file(text: str, path: str) -> KeyStore:
+def parse_key_file(text: str, path: str, *, is_public: bool = False) -> KeyStore:
     """What a key file with this text says; `path` is its name in messages; `secret-file` starts beside it.
 
-    Raises KeyFileError with one line per mistake.
+    `is_public` says that every user of the machine can read it. Raises KeyFileError with one line per mistake.
     """
-    return _read(text, path, is_public=False)
+    return _read(text, path, is_public=is_public)
 
 
 def _read(text: str, path: str, *, is_public: bool) -> KeyStore:

@@ -2,8 +2,8 @@
 
 Text, SVG and the terminal interface draw this and decide nothing but shapes and colours. Each direction has a lane per
 KeyID (in use) and a lane per RNextKeyID (asked of the other end), then a lane for SYN, FIN, RST and SNE roll-overs, and
-one for each kind of failure. What one direction asks for stands right above the keys of the other, so that a
-hand-over (RFC 5925 6.1) reads as a staircase.
+one for each kind of failure. A hand-over (RFC 5925 6.1) reads as a staircase: one direction's request begins, and a
+little later the other direction's key.
 """
 
 from __future__ import annotations
@@ -153,9 +153,10 @@ def _axis(connection: ConnectionResult, marks: Iterable[Mark], report: Report, u
     frames_before = tuple(accumulate((capture.frames for capture in report.captures), initial=0))[:-1]
     axis = Axis(unit, Window(0, 0), connection.first_time_ns, frames_before)
     # Captures may overlap and times may step back: the ends are looked for everywhere.
+    pieces: list[ConnectionResult | KeyRun | Mark] = [connection, *connection.runs, *marks]
     positions = [
         axis.place(*place)
-        for piece in (connection, *connection.runs, *marks)
+        for piece in pieces
         for place in (
             (piece.first_capture, piece.first_frame, piece.first_time_ns),
             (piece.last_capture, piece.last_frame, piece.last_time_ns),
@@ -175,14 +176,14 @@ def _lanes(direction: str, runs: tuple[KeyRun, ...], marks: tuple[Mark, ...], ax
     own_runs = sorted((run for run in runs if run.direction == direction), key=lambda run: run.start)
     own_marks = [mark for mark in marks if mark.direction == direction]
     yield from _key_lanes(direction, LaneWhat.KEY, [(run.key_id, run) for run in own_runs], axis)
+    requests = [(run.rnext_key_id, run) for run in own_runs if run.method is Method.AO]
+    yield from _key_lanes(direction, LaneWhat.NEXT, requests, axis)
     events = [mark for mark in own_marks if mark.kind in EVENT_KINDS]
     failures = sorted((mark for mark in own_marks if mark.kind.is_failure), key=lambda mark: mark.kind)
     if events:
         yield Lane(direction, LaneWhat.EVENTS, marks=_placed(events, axis))
     for kind, of_kind in groupby(failures, key=lambda mark: mark.kind):
         yield Lane(direction, LaneWhat.FAILURES, kind=kind, marks=_placed(of_kind, axis))
-    requests = [(run.rnext_key_id, run) for run in own_runs if run.method is Method.AO]
-    yield from _key_lanes(direction, LaneWhat.NEXT, requests, axis)
 
 
 def _placed(marks: Iterable[Mark], axis: Axis) -> tuple[PlacedMark, ...]:

@@ -16,7 +16,7 @@ from aoinspect.engine.results import ConnectionResult, FailureSample
 from aoinspect.engine.verdicts import Method, Reason, Verdict
 from aoinspect.report.json_form import flag_letters
 from aoinspect.report.layout import printable
-from aoinspect.report.model import Report, is_failing
+from aoinspect.report.model import Report
 
 
 class Gravity(IntEnum):
@@ -263,6 +263,3 @@ def _of_no_key(sample: FailureSample, connection: ConnectionResult) -> tuple[str
         f"no key of this connection has KeyID {sample.segment.key_id} for segments from {sender.address}",
         "check send-id and recv-id: from `local` the KeyID is send-id, the other way it is recv-id",
     )
-
-
-__all__ = ["Gravity", "Problem", "Problems", "expectation", "is_failing", "problems_of"]

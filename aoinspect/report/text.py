@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePath
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -33,12 +35,12 @@ LISTED_CAPTURES = 10
 _UNICODE_MARKS = {True: "✓", False: "✗", None: "?"}
 _ASCII_MARKS = {True: "+", False: "x", None: "?"}
 _STYLES = {True: "green", False: "bold red", None: "yellow"}
-_GRAVITIES: dict[Gravity, tuple[bool | None, str]] = {
-    Gravity.WRONG: (False, "bold red"),
-    Gravity.ERROR: (False, "bold red"),
-    Gravity.UNPROVEN: (None, "yellow"),
-    Gravity.WARNING: (None, "yellow"),
-    Gravity.NOTE: (None, "cyan"),
+_GRAVITY_STYLES = {
+    Gravity.WRONG: "bold red",
+    Gravity.ERROR: "bold red",
+    Gravity.UNPROVEN: "yellow",
+    Gravity.WARNING: "yellow",
+    Gravity.NOTE: "cyan",
 }
 _VERDICT_STYLES = {Verdict.VERIFIED: "green", Verdict.MISMATCH: "bold red", Verdict.UNVERIFIABLE: "yellow"}
 
@@ -72,6 +74,11 @@ class _Page:
             marks = _ASCII_MARKS
         return Text(marks[standing], style=_STYLES[standing])
 
+    def gravity_mark(self, gravity: Gravity) -> Text:
+        if gravity in (Gravity.WARNING, Gravity.NOTE):
+            return Text("!" if gravity is Gravity.WARNING else "i", style=_GRAVITY_STYLES[gravity])
+        return self.mark(None if gravity is Gravity.UNPROVEN else False)
+
     def most(self, count: int) -> int | None:
         """Where a list is cut."""
         return None if self.lists_all else count
@@ -85,8 +92,8 @@ class _Page:
             self.write(Text(f"... and {len(problems) - len(shown)} more kinds of problems; --all lists them"))
 
     def print_problem(self, problem: Problem, places: Sequence[str]) -> None:
-        standing, style = _GRAVITIES[problem.gravity]
-        self.write(Text.assemble(self.mark(standing), " ", (problem.title, style)))
+        style = _GRAVITY_STYLES[problem.gravity]
+        self.write(Text.assemble(self.gravity_mark(problem.gravity), " ", (problem.title, style)))
         shown = places[: self.most(LISTED_PLACES)]
         for place in shown:
             self.write(Text(f"    {place}"))
@@ -133,10 +140,10 @@ class _Page:
             yield Text("no keys given: nothing was verified (--keys FILE)")
             return
         if totals.refused:
-            count = "1 verified segment is" if totals.refused == 1 else f"{totals.refused} verified segments are"
-            yield Text(f"{count} dropped by the receiving end's own keys (ends-disagree)", style="bold red")
+            dropped = "1 verified segment is" if totals.refused == 1 else f"{totals.refused} verified segments are"
+            yield Text(f"{dropped} dropped by the receiving end's own keys (ends-disagree)", style="bold red")
         words = [f"{count} {verdict.word}" for verdict in Verdict if (count := totals.verdicts[verdict.member])]
-        standing = {ExitCode.OK: True, ExitCode.WRONG: False}.get(report.exit_code)
+        standing = False if report.is_wrong else True if report.exit_code is ExitCode.OK else None
         yield Text.assemble(self.mark(standing), " ", (", ".join(words), _STYLES[standing]))
 
     def captures(self) -> Iterator[Text]:
@@ -144,9 +151,9 @@ class _Page:
         if len(captures) > 1:
             for capture in captures[: self.most(LISTED_CAPTURES)]:
                 yield Text(f"{printable(capture.path)}: {capture.frames} frames, {capture.tcp_segments} TCP segments")
-            hidden = len(captures) - LISTED_CAPTURES
-            if hidden > 0 and not self.lists_all:
-                yield Text(f"... and {hidden} more captures; --all lists them")
+            more = len(captures) - LISTED_CAPTURES
+            if more > 0 and not self.lists_all:
+                yield Text(f"... and {more} more captures; --all lists them")
         for capture in captures:
             yield from _not_read(capture)
 
@@ -171,97 +178,114 @@ def _not_read(capture: CaptureCounts) -> Iterator[Text]:
 # The table.
 
 
-def _table(connections: Sequence[ConnectionResult], page: _Page) -> list[Text]:
-    """The table in the first shape that fits."""
-    report = page.report
-    verdicts = [verdict for verdict in Verdict if any(c.verdicts[verdict.member] for c in connections)]
-    if not report.has_keys:
-        # Without keys, no-key and unverifiable say nothing but that.
-        verdicts = [verdict for verdict in verdicts if verdict in (Verdict.UNSIGNED, Verdict.MALFORMED)]
-    what = "keys" if report.has_keys else "KeyIDs"
-    starts = [[Text(""), _heading("#"), _heading("connection (a > b)"), _heading("frames")]]
-    keys = [[_heading(f"{what} a>b"), _heading(f"{what} b>a")]]
-    counts = [[_heading(verdict.word) for verdict in verdicts]]
-    if not report.has_keys:
-        counts[0].insert(0, _heading("signed"))
-    for connection in connections:
-        starts.append(_start(connection, page))
-        keys.append([Text(_keys(connection, direction, report)) for direction in DIRECTIONS])
-        counts.append(_counts(connection, verdicts, report))
-    if not report.has_keys:
-        starts = [row[1:] for row in starts]
-    number_column = len(starts[0]) - 3
-    first_count = len(starts[0]) + 2
-    right_aligned = frozenset({number_column, *range(first_count, first_count + len(counts[0]))})
-    wide = in_columns(
-        [start + key + count for start, key, count in zip(starts, keys, counts, strict=True)], right_aligned
-    )
-    if max(line.cell_len for line in wide) <= page.console.width:
-        return wide
-    right_aligned = frozenset({number_column, *range(first_count - 2, first_count - 2 + len(counts[0]))})
-    middling = in_columns([start + count for start, count in zip(starts, counts, strict=True)], right_aligned)
-    if max(line.cell_len for line in middling) <= page.console.width:
-        return [
-            line
-            for row, key in zip(middling, keys, strict=True)
-            for line in ((row,) if row is middling[0] else (row, _key_line(key, what)))
-        ]
-    heads = in_columns([row[:-1] for row in starts], frozenset({number_column}))
-    return [
-        line
-        for row in zip(heads[1:], starts[1:], keys[1:], counts[1:], strict=True)
-        for line in _stacked(*row, headings=counts[0], what=what)
-    ]
+class _Row(NamedTuple):
+    """One connection, or the headings."""
+
+    start: list[Text]
+    keys: list[Text]
+    counts: list[Text]
 
 
 _BELOW = " " * 6
 
 
-def _heading(word: str) -> Text:
-    return Text(word, style="bold")
+def _table(connections: Sequence[ConnectionResult], page: _Page) -> list[Text]:
+    """The table in the first shape that fits."""
+    report = page.report
+    verdicts = [verdict for verdict in Verdict if any(c.verdicts[verdict.member] for c in connections)]
+    if not report.has_keys:
+        # The other verdicts say only that there are no keys.
+        verdicts = [verdict for verdict in verdicts if verdict in (Verdict.UNSIGNED, Verdict.MALFORMED)]
+    headings = _headings(verdicts, report)
+    rows = [
+        _Row(
+            _start(connection, page),
+            [Text(_keys(connection, direction, report)) for direction in DIRECTIONS],
+            _counts(connection, verdicts, report),
+        )
+        for connection in connections
+    ]
+    wide = _grid([headings, *rows], has_keys=True)
+    if _fits(wide, page):
+        return wide
+    middling = _grid([headings, *rows], has_keys=False)
+    below = [Text(f"{_BELOW}{_keys_in_words(row, report)}") for row in rows]
+    if _fits(middling, page):
+        return [middling[0], *chain.from_iterable(zip(middling[1:], below, strict=True))]
+    heads = in_columns([row.start[:-1] for row in rows], frozenset({_number_column(headings)}))
+    frames = [_frames_in_words(row, headings) for row in rows]
+    return list(chain.from_iterable(zip(heads, frames, below, strict=True)))
 
 
-def _key_line(keys: Sequence[Text], what: str) -> Text:
-    return Text(f"{_BELOW}{what}: a>b {keys[0].plain}; b>a {keys[1].plain}")
+def _headings(verdicts: Sequence[Verdict], report: Report) -> _Row:
+    what = "keys" if report.has_keys else "KeyIDs"
+    words = _Row(
+        [Text(""), Text("#"), Text("connection (a > b)"), Text("frames")],
+        [Text(f"{what} {direction}") for direction in DIRECTIONS],
+        [Text(verdict.word) for verdict in verdicts],
+    )
+    if not report.has_keys:
+        words.counts.insert(0, Text("signed"))
+        del words.start[0]
+    for word in chain.from_iterable(words):
+        word.stylize("bold")
+    return words
 
 
-def _stacked(
-    head: Text,
-    start: Sequence[Text],
-    keys: Sequence[Text],
-    counts: Sequence[Text],
-    *,
-    headings: Sequence[Text],
-    what: str,
-) -> Iterator[Text]:
-    """One connection on three lines, for terminals that are narrower than any table."""
-    yield head
-    line = Text(f"{_BELOW}frames {start[-1].plain}: ")
-    told = [(count, name) for count, name in zip(counts, headings, strict=True) if count.plain != _NONE]
-    for number, (count, name) in enumerate(told):
-        line.append(", " if number else "").append_text(count).append(f" {name.plain}")
-    yield line
-    yield _key_line(keys, what)
+def _number_column(row: _Row) -> int:
+    return len(row.start) - 3
+
+
+def _grid(rows: Sequence[_Row], *, has_keys: bool) -> list[Text]:
+    first_count = len(rows[0].start) + (len(rows[0].keys) if has_keys else 0)
+    right_aligned = {_number_column(rows[0]), *range(first_count, first_count + len(rows[0].counts))}
+    cells = [row.start + (row.keys if has_keys else []) + row.counts for row in rows]
+    return in_columns(cells, frozenset(right_aligned))
+
+
+def _fits(lines: Sequence[Text], page: _Page) -> bool:
+    return max(line.cell_len for line in lines) <= page.console.width
+
+
+def _keys_in_words(row: _Row, report: Report) -> str:
+    what = "keys" if report.has_keys else "KeyIDs"
+    told = [
+        f"{direction} {cell.plain}" for direction, cell in zip(DIRECTIONS, row.keys, strict=True) if cell.plain != _NONE
+    ]
+    return f"{what}: {'; '.join(told)}" if told else "no signed segment"
+
+
+def _frames_in_words(row: _Row, headings: _Row) -> Text:
+    """Frames and counts on a line of their own: "frames 3-40: 18 verified, 9 mismatch"."""
+    line = Text(f"{_BELOW}frames {row.start[-1].plain}: ")
+    told = [(count, name) for count, name in zip(row.counts, headings.counts, strict=True) if count.plain != _NONE]
+    for position, (count, name) in enumerate(told):
+        line.append(", " if position else "").append_text(count).append(f" {name.plain}")
+    return line
 
 
 def _start(connection: ConnectionResult, page: _Page) -> list[Text]:
+    report = page.report
     return [
-        page.mark(page.report.standing(connection)),
+        *([page.mark(report.standing(connection))] if report.has_keys else []),
         Text(str(connection.id)),
         Text(f"{connection.a} > {connection.b}"),
-        Text(_frames(connection, page.report)),
+        Text(_frames(connection, report)),
     ]
 
 
 def _frames(connection: ConnectionResult, report: Report) -> str:
     """First and last frame; with several captures each with its file's name."""
-    first, last = str(connection.first_frame), str(connection.last_frame)
+    first, last = connection.first_frame, connection.last_frame
+    is_in_one = connection.first_capture == connection.last_capture
+    span = str(first) if is_in_one and first == last else f"{first}-{last}"
     if len(report.captures) == 1:
-        return f"{first}-{last}"
-    names = [printable(PurePath(capture.path).name) for capture in report.captures]
-    if connection.first_capture == connection.last_capture:
-        return f"{names[connection.first_capture]} {first}-{last}"
-    return f"{names[connection.first_capture]} {first} - {names[connection.last_capture]} {last}"
+        return span
+    first_name, last_name = (
+        printable(PurePath(report.captures[index].path).name)
+        for index in (connection.first_capture, connection.last_capture)
+    )
+    return f"{first_name} {span}" if is_in_one else f"{first_name} {first} - {last_name} {last}"
 
 
 _NONE = "-"
@@ -305,6 +329,3 @@ def _listed(names: Sequence[str]) -> str:
     if len(names) <= LISTED_KEYS:
         return ", ".join(names)
     return f"{', '.join(names[: LISTED_KEYS - 1])}, {len(names) - LISTED_KEYS + 1} more"
-
-
-__all__ = ["print_report"]

@@ -50,9 +50,9 @@ class FilterContext:
         """Takes the connections that came since the last call."""
         analyzer = self._analyzer
         known = len(self._connections)
-        if analyzer.connection_count == known:
+        if analyzer.tallies.connection_count == known:
             return
-        numbers = analyzer.tally("number")
+        numbers = analyzer.tallies.column("number")
         fresh = np.flatnonzero(numbers >= known)
         fresh = fresh[np.argsort(numbers[fresh])]
         self._connections.add(len(fresh))
@@ -136,5 +136,3 @@ class FilterContext:
         keys = rows.capture[wanted].astype(np.uint64) << np.uint64(48) | rows.frame[wanted]
         places = np.searchsorted(self._long_mac_keys, keys, sorter=order)
         return lines.reshape(-1, width)[order[places]]
-
-

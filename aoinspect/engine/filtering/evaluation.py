@@ -108,13 +108,9 @@ class _Evaluation:
     def _between_fields(self, left: Operand, operator: Operator, right: Operand) -> Mask:
         """The comparison holds for any pair of the two fields' values, or for all pairs."""
         pairs = [
-            (self._by_row(one), self._by_row(other))
-            for one in self._columns(left)
-            for other in self._columns(right)
+            (self._by_row(one), self._by_row(other)) for one in self._columns(left) for other in self._columns(right)
         ]
-        columns = [
-            Column(one.values, present=_both(one.present, other.present)) for one, other in pairs
-        ]
+        columns = [Column(one.values, present=_both(one.present, other.present)) for one, other in pairs]
         tested = [
             relate(one.values, operator, other.values)
             if one.highs is None or other.highs is None
@@ -179,7 +175,9 @@ def _quantified(columns: tuple[Column, ...], tested: list[Mask], operator: Opera
     """Whether any of a field's values holds, or all of those that are there (and at least one is)."""
     if not operator.asks_all:
         return _any([_present(column, held) for column, held in zip(columns, tested, strict=True)])
-    is_there = _any([_present(column, np.ones(len(held), dtype=np.bool_)) for column, held in zip(columns, tested, strict=True)])
+    is_there = _any(
+        [_present(column, np.ones(len(held), dtype=np.bool_)) for column, held in zip(columns, tested, strict=True)]
+    )
     for column, held in zip(columns, tested, strict=True):
         is_there = is_there & (held if column.present is None else held | ~column.present)
     return is_there

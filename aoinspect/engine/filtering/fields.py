@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aoinspect.capture.frames import U8
-from aoinspect.engine.connections import I64
+from aoinspect.capture.frames import I64, U8
 from aoinspect.engine.filtering.columns import Column, Domain
 from aoinspect.engine.filtering.context import FilterContext
 from aoinspect.engine.filtering.values import (
@@ -82,7 +81,7 @@ def _everywhere(rows: Rows) -> Mask:
 
 
 def _has_md5(rows: Rows) -> Mask:
-    return (rows.method == Method.MD5) | (rows.reason == Reason.AO_AND_MD5)
+    return np.asarray((rows.method == Method.MD5) | (rows.reason == Reason.AO_AND_MD5), dtype=np.bool_)
 
 
 _SOURCE, _DESTINATION = (False,), (True,)
@@ -221,7 +220,9 @@ _ALL = (
     Field("tcp.stream", _U32, _stream, "Wireshark's number of the TCP conversation, from 0 in each capture"),
     Field("tcp.seq", _U32, _relative_seq, "sequence number counted from the sender's ISN, where that is known"),
     Field("tcp.seq_raw", _U32, _rows("seq"), "sequence number as it stands in the header"),
-    Field("tcp.ack", _U32, _relative_ack, "acknowledgment number counted from the other end's ISN, where that is known"),
+    Field(
+        "tcp.ack", _U32, _relative_ack, "acknowledgment number counted from the other end's ISN, where that is known"
+    ),
     Field("tcp.ack_raw", _U32, _rows("ack"), "acknowledgment number as it stands in the header"),
     Field("tcp.len", _U32, _rows("payload_length"), "octets of payload, as IP declares them"),
     Field("tcp.flags", WholeNumber(0xFFF), _rows("flags"), "the twelve bits behind the data offset"),
@@ -247,7 +248,12 @@ _ALL = (
     Field("ao.options", _COVERAGES, _coverage, "whether the verified MAC covers the other TCP options"),
     Field("ao.sne", _U32, _sne, "sequence number extension, where it is known"),
     Field("ao.mac_length", _U8, _mac_length, "octets of MAC or digest in a signed segment"),
-    Field("ao.ends_disagree", _THERE, _where(lambda rows: rows.is_refused), "verified, but the receiving end's own keys drop it"),
+    Field(
+        "ao.ends_disagree",
+        _THERE,
+        _where(lambda rows: rows.is_refused),
+        "verified, but the receiving end's own keys drop it",
+    ),
     Field("ao.connection", _U32, _rows("connection"), "our number of the connection, from 0"),
     Field("ao.direction", _DIRECTIONS, _rows("direction"), "which end sent the segment"),
     Field("ao.capture", _U16, _rows("capture"), "which capture of a set, from 0"),

@@ -35,7 +35,7 @@ def _agrees(lines: U8, start: int, wanted: bytes, is_open: Mask) -> Mask:
     """Of the lines that are open, those with `wanted` at `start`."""
     if not wanted:
         return is_open
-    held = is_open & (lines[:, start] == wanted[0])
+    held = np.asarray(is_open & (lines[:, start] == wanted[0]), dtype=np.bool_)
     rows = np.flatnonzero(held)
     kept = rows
     for offset, octet in enumerate(wanted[1:], start + 1):

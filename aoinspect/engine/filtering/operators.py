@@ -6,8 +6,6 @@ for any of them and `!=` for all: `tcp.port != 179` is the opposite of `tcp.port
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
 from enum import Enum
 
 import numpy as np
@@ -57,20 +55,18 @@ SPELLINGS = {operator.value: operator for operator in Operator} | {
 }
 """Every spelling of every comparison; Wireshark has the same."""
 
-EQUALITIES = frozenset(
-    {Operator.EQUAL, Operator.ALL_EQUAL, Operator.NOT_EQUAL, Operator.ANY_NOT_EQUAL}
-)
+EQUALITIES = frozenset({Operator.EQUAL, Operator.ALL_EQUAL, Operator.NOT_EQUAL, Operator.ANY_NOT_EQUAL})
 ORDERS = frozenset({Operator.LESS, Operator.AT_MOST, Operator.GREATER, Operator.AT_LEAST})
 
-_RELATIONS: dict[Operator, Callable[[object, object], object]] = {
-    Operator.EQUAL: operator.eq,
-    Operator.ALL_EQUAL: operator.eq,
-    Operator.NOT_EQUAL: operator.ne,
-    Operator.ANY_NOT_EQUAL: operator.ne,
-    Operator.LESS: operator.lt,
-    Operator.AT_MOST: operator.le,
-    Operator.GREATER: operator.gt,
-    Operator.AT_LEAST: operator.ge,
+_RELATIONS: dict[Operator, np.ufunc] = {
+    Operator.EQUAL: np.equal,
+    Operator.ALL_EQUAL: np.equal,
+    Operator.NOT_EQUAL: np.not_equal,
+    Operator.ANY_NOT_EQUAL: np.not_equal,
+    Operator.LESS: np.less,
+    Operator.AT_MOST: np.less_equal,
+    Operator.GREATER: np.greater,
+    Operator.AT_LEAST: np.greater_equal,
 }
 
 
@@ -79,9 +75,7 @@ def relate(left: Values, relation: Operator, right: Values | int) -> Mask:
     return np.asarray(_RELATIONS[relation](left, right), dtype=np.bool_)
 
 
-def relate_pairs(
-    left: tuple[Values, Values], relation: Operator, right: tuple[Values | int, Values | int]
-) -> Mask:
+def relate_pairs(left: tuple[Values, Values], relation: Operator, right: tuple[Values | int, Values | int]) -> Mask:
     """The same for numbers in two parts, the upper one first."""
     is_equal = (left[0] == right[0]) & (left[1] == right[1])
     if relation in (Operator.EQUAL, Operator.ALL_EQUAL):
@@ -89,7 +83,5 @@ def relate_pairs(
     if relation in (Operator.NOT_EQUAL, Operator.ANY_NOT_EQUAL):
         return np.asarray(~is_equal, dtype=np.bool_)
     strict = Operator.LESS if relation in (Operator.LESS, Operator.AT_MOST) else Operator.GREATER
-    is_beyond = relate(left[0], strict, right[0]) | (
-        (left[0] == right[0]) & relate(left[1], strict, right[1])
-    )
+    is_beyond = relate(left[0], strict, right[0]) | ((left[0] == right[0]) & relate(left[1], strict, right[1]))
     return is_beyond if relation is strict else np.asarray(is_beyond | is_equal, dtype=np.bool_)

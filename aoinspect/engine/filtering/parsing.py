@@ -31,7 +31,6 @@ from aoinspect.engine.filtering.syntax import (
     Or,
     Slice,
     Xor,
-    operands,
 )
 from aoinspect.engine.filtering.tokens import Token, TokenKind, tokens
 from aoinspect.engine.filtering.values import (
@@ -39,12 +38,10 @@ from aoinspect.engine.filtering.values import (
     Octets,
     Presence,
     Seconds,
-    Text,
     Value,
-    ValueProblem,
+    ValueReadError,
     WholeNumber,
     compiled,
-    whole_number,
 )
 
 DEEPEST = 64
@@ -85,6 +82,9 @@ class _Parser:
             self._at += 1
         return token
 
+    def _is_finished(self) -> bool:
+        return self._next.kind is TokenKind.END
+
     def _is_next(self, *spellings: str) -> bool:
         return self._next.kind in (TokenKind.WORD, TokenKind.SYMBOL) and self._next.value in spellings
 
@@ -105,11 +105,11 @@ class _Parser:
     # The grammar.
 
     def whole(self) -> Node:
-        if self._next.kind is TokenKind.END:
-            self._fail('the filter is empty: write a field, as in tcp.port == 179')
+        if self._is_finished():
+            self._fail("the filter is empty: write a field, as in tcp.port == 179")
         node = self._or()
         token = self._next
-        if token.kind is TokenKind.END:
+        if self._is_finished():
             return node
         if token.value == ")":
             self._fail("this parenthesis closes nothing")
@@ -117,7 +117,7 @@ class _Parser:
             self._fail("one comparison at a time: join two with and")
         if token.value.lower() in _CONNECTIVES:
             self._fail(f"write {token.value.lower()} in lower case")
-        self._fail("the filter should end here, or go on with and, or, xor")
+        return self._fail("the filter should end here, or go on with and, or, xor")
 
     def _or(self) -> Node:
         return self._chain(self._xor, Or, "or", "||")
@@ -141,10 +141,10 @@ class _Parser:
         try:
             if self._accept("not", "!"):
                 return Not(self._not())
-            if self._next.value == "(" and self._next.kind is TokenKind.SYMBOL:
+            if self._is_next("("):
                 opening = self._take()
                 node = self._or()
-                if self._next.kind is TokenKind.END:
+                if self._is_finished():
                     self._fail("this parenthesis is never closed", opening)
                 self._demand(")", "a ) should stand here, or and, or, xor")
                 return node
@@ -155,8 +155,7 @@ class _Parser:
     def _test(self) -> Node:
         start = self._next
         operand = self._operand()
-        token = self._next
-        if token.kind is not TokenKind.END and token.value in SPELLINGS and token.kind is not TokenKind.STRING:
+        if self._is_next(*SPELLINGS):
             return self._comparison(operand, start)
         is_negated = self._is_next("not") and self._tokens[self._at + 1].value == "in"
         if is_negated:
@@ -169,7 +168,8 @@ class _Parser:
     def _operand(self) -> Operand:
         name = self._next
         field = self._field()
-        octets = bits = None
+        octets: Slice | None = None
+        bits: int | None = None
         if self._next.kind is TokenKind.SLICE:
             if not isinstance(field.type, Octets):
                 self._fail(f"{field.name} has no octets to take a slice of: it is of type {field.type.name}")
@@ -178,8 +178,9 @@ class _Parser:
             if not isinstance(field.type, WholeNumber):
                 self._fail(f"{field.name} has no bits to choose from: it is of type {field.type.name}", name)
             token = self._value_token(field)
-            bits = self._read(field, token)
-            assert isinstance(bits, int)
+            value = self._read(field, token)
+            assert isinstance(value, int)
+            bits = value
         return Operand(field, bits, octets)
 
     def _field(self) -> Field:
@@ -193,10 +194,9 @@ class _Parser:
         return field
 
     def _slice(self, token: Token) -> Slice:
-        inner = Token(TokenKind.SLICE, token.value, token.start, token.end)
         match = re.fullmatch(r"\s*([0-9]{1,3})\s*(?:([:-])\s*([0-9]{1,3})\s*)?", token.value)
         if match is None:
-            self._fail("a slice is [start:length], [first-last] or [one], counted in octets from 0", inner)
+            self._fail("a slice is [start:length], [first-last] or [one], counted in octets from 0", token)
         start = int(match[1])
         length = 1
         if match[2] == ":":
@@ -204,7 +204,7 @@ class _Parser:
         elif match[2] == "-":
             length = int(match[3]) - start + 1
         if length < 1 or start + length > 255:
-            self._fail("this slice is empty, or reaches past the longest option", inner)
+            self._fail("this slice is empty, or reaches past the longest option", token)
         return Slice(start, length)
 
     def _comparison(self, left: Operand, start: Token) -> Comparison:
@@ -268,14 +268,14 @@ class _Parser:
     def _read(self, field: Field, token: Token) -> Value:
         try:
             return field.type.read(token.value, token.kind is TokenKind.STRING)
-        except ValueProblem as problem:
+        except ValueReadError as problem:
             self._fail(f"{field.name}: {problem}", token)
 
     def _check_pattern(self, value: Value, token: Token) -> None:
         assert isinstance(value, str)
         try:
             compiled(value)
-        except ValueProblem as problem:
+        except ValueReadError as problem:
             self._fail(str(problem), token)
 
     def _check_width(self, operand: Operand, operator: Operator, value: Value, token: Token) -> None:
@@ -305,6 +305,3 @@ def _no_pair(left: Field, right: Field) -> str:
         f"{left.name} (type {left.type.name}) cannot be compared with {right.name} (type {right.type.name}); "
         "a value that looks like a field needs quotes"
     )
-
-
-__all__ = ["parse"]

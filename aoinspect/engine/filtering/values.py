@@ -1,7 +1,7 @@
 """The types of the fields: how a word of the filter becomes a value, how the value is printed, and how it is compared.
 
 A type accepts exactly the words that its own `show` prints and their other spellings; everything else is a
-`ValueProblem` whose message says what the type wants. Comparing takes whole columns.
+`ValueReadError` whose message says what the type wants. Comparing takes whole columns.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOSECONDS = 10**9
 
 
-class ValueProblem(ValueError):
+class ValueReadError(ValueError):
     """A word is no value of the type; the message is a sentence for a person."""
 
 
@@ -56,7 +56,7 @@ class ValueType(Protocol):
         ...
 
     def read(self, word: str, is_quoted: bool) -> Value:
-        """The value that `word` writes, ValueProblem if none."""
+        """The value that `word` writes, ValueReadError if none."""
         ...
 
     def show(self, value: Value) -> str:
@@ -76,7 +76,7 @@ class Presence:
     operators: frozenset[Operator] = frozenset()
 
     def read(self, word: str, is_quoted: bool) -> Value:
-        raise ValueProblem("it has no value")
+        raise ValueReadError("it has no value")
 
     def show(self, value: Value) -> str:
         return str(value)
@@ -95,10 +95,10 @@ class WholeNumber:
 
     def read(self, word: str, is_quoted: bool) -> int:
         if is_quoted:
-            raise ValueProblem("a number is wanted here, and numbers have no quotes")
+            raise ValueReadError("a number is wanted here, and numbers have no quotes")
         number = whole_number(word)
         if number > self.highest:
-            raise ValueProblem(f"{word} is too big: the highest value is {self.highest}")
+            raise ValueReadError(f"{word} is too big: the highest value is {self.highest}")
         return number
 
     def show(self, value: Value) -> str:
@@ -110,13 +110,13 @@ class WholeNumber:
 
 
 def whole_number(word: str) -> int:
-    """Decimal or 0x hexadecimal; ValueProblem for anything else."""
+    """Decimal or 0x hexadecimal; ValueReadError for anything else."""
     if re.fullmatch(r"0[xX][0-9a-fA-F]{1,32}", word):
         return int(word, 16)
     if not re.fullmatch(r"[0-9]{1,40}", word):
-        raise ValueProblem(f"{_named(word)} is not a whole number: write decimal digits, or 0x and hexadecimal ones")
+        raise ValueReadError(f"{_named(word)} is not a whole number: write decimal digits, or 0x and hexadecimal ones")
     if word[0] == "0" and len(word) > 1:
-        raise ValueProblem(f"{word}: leave the leading 0 away, which means octal to Wireshark")
+        raise ValueReadError(f"{word}: leave the leading 0 away, which means octal to Wireshark")
     return int(word)
 
 
@@ -134,7 +134,7 @@ class Truth:
     def read(self, word: str, is_quoted: bool) -> int:
         known = {"1": 1, "true": 1, "0": 0, "false": 0}
         if is_quoted or word.lower() not in known:
-            raise ValueProblem(f"{_named(word)} is not a boolean: write 1, 0, True or False")
+            raise ValueReadError(f"{_named(word)} is not a boolean: write 1, 0, True or False")
         return known[word.lower()]
 
     def show(self, value: Value) -> str:
@@ -156,7 +156,7 @@ class OneWord:
     def read(self, word: str, is_quoted: bool) -> int:
         number = self.words.get(word.lower().replace("_", "-"))
         if number is None:
-            raise ValueProblem(f"{_named(word)} is none of its words: {', '.join(map(_word, self.words))}")
+            raise ValueReadError(f"{_named(word)} is none of its words: {', '.join(map(_word, self.words))}")
         return number
 
     def show(self, value: Value) -> str:
@@ -205,13 +205,13 @@ class Text:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A regular expression that ignores case, as Wireshark's `matches` does; ValueProblem if it is none."""
+    """A regular expression that ignores case, as Wireshark's `matches` does; ValueReadError if it is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return re.compile(pattern, re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueProblem(f"this is no regular expression: {error}") from None
+        raise ValueReadError(f"this is no regular expression: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,9 @@ class Octets:
     def read(self, word: str, is_quoted: bool) -> bytes:
         digits = word[2:] if word[:2] in ("0x", "0X") else word
         if not re.fullmatch(r"[0-9a-fA-F]{2}(?:[:.-]?[0-9a-fA-F]{2})*", digits):
-            raise ValueProblem(f"{_named(word)} is no string of octets: write two hexadecimal digits each, as in a1:b2:c3")
+            raise ValueReadError(
+                f"{_named(word)} is no string of octets: write two hexadecimal digits each, as in a1:b2:c3"
+            )
         return bytes.fromhex(re.sub(r"[:.-]", "", digits))
 
     def show(self, value: Value) -> str:
@@ -267,9 +269,9 @@ class Address:
                 raise AddressValueError
             number = int(IPv4Address(address) if self.version == 4 else IPv6Address(address))
         except AddressValueError:
-            raise ValueProblem(self._problem(word, address)) from None
+            raise ValueReadError(self._problem(word, address)) from None
         if slash and not (re.fullmatch("[0-9]{1,3}", length) and int(length) <= self.bits):
-            raise ValueProblem(f"{_named(word)}: a prefix length is a number from 0 to {self.bits}")
+            raise ValueReadError(f"{_named(word)}: a prefix length is a number from 0 to {self.bits}")
         prefix = int(length) if slash else self.bits
         return Prefix(number >> (self.bits - prefix) << (self.bits - prefix), prefix)
 
@@ -308,7 +310,7 @@ class Seconds:
     def read(self, word: str, is_quoted: bool) -> int:
         match = re.fullmatch(r"(-?)([0-9]{1,18})(?:\.([0-9]{0,9}))?", word)
         if match is None or is_quoted:
-            raise ValueProblem(f"{_named(word)} is no time in seconds: write digits, with up to nine decimals")
+            raise ValueReadError(f"{_named(word)} is no time in seconds: write digits, with up to nine decimals")
         sign, whole, decimals = match.groups()
         nanoseconds = int(whole) * _NANOSECONDS + int((decimals or "").ljust(9, "0"))
         return _bounded(-nanoseconds if sign else nanoseconds, word)
@@ -325,7 +327,7 @@ class Seconds:
 
 def _bounded(nanoseconds: int, word: str) -> int:
     if not -(1 << 63) <= nanoseconds < 1 << 63:
-        raise ValueProblem(f"{_named(word)} is farther from 1970 than a capture's times reach")
+        raise ValueReadError(f"{_named(word)} is farther from 1970 than a capture's times reach")
     return nanoseconds
 
 
@@ -343,7 +345,7 @@ class Moment:
             with suppress(ValueError):
                 moment = datetime.fromisoformat(match[1] + (match[3] or ""))
         if match is None or moment is None:
-            raise ValueProblem(
+            raise ValueReadError(
                 f'{_named(word)} is no date and time: write "2026-11-23 16:24:00.5", in UTC or with an offset'
             )
         if moment.tzinfo is None:

@@ -35,6 +35,9 @@ OUTPUT_FAILS = 74
 OUTPUT_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended."""
 
+POLICIES = ("rfc", "linux", "observe")
+"""The engine's `Policy`, told here so that a usage error need not load the engine."""
+
 _EXIT_CODES = """\
 exit status:
   0    at least one segment is verified and nothing is wrong (without keys: the capture was read)
@@ -74,6 +77,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_key_arguments(verify)
     _add_dissection_arguments(verify)
     verify.add_argument("--format", choices=("text", "json", "jsonl"), default="text", help="default: text")
+    verify.add_argument(
+        "--policy",
+        choices=POLICIES,
+        default=POLICIES[0],
+        help="whose expectations of key selection the findings hold both ends to (default: rfc; observe: nobody's)",
+    )
     verify.add_argument("--all", action="store_true", help="text: list every problem and every connection")
     verify.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no warnings on stderr")
     verify.set_defaults(run=_verify)

@@ -101,7 +101,7 @@ def _bgpsec(capability: Passage) -> str:
 
 def _multiple_labels(capability: Passage) -> str:
     """RFC 8277 2.1."""
-    return _entries(capability, 4, "bgp.cap.mlabels", lambda entry: f"{entry.number('Count', 1)} labels")
+    return _entries(capability, 4, None, lambda entry: f"{entry.number('Count', 1)} labels")
 
 
 def _role(capability: Passage) -> str:
@@ -134,7 +134,9 @@ def _four_octet_as(capability: Passage) -> str:
 def _codes(capability: Passage) -> str:
     names = []
     while capability.left:
-        names.append(name_of(capability.number("Capability", 1, "bgp.cap.dc", lambda code: f"{name_of(code)} ({code})")))
+        names.append(
+            name_of(capability.number("Capability", 1, "bgp.cap.dc", lambda code: f"{name_of(code)} ({code})"))
+        )
     return ", ".join(names)
 
 
@@ -160,7 +162,7 @@ def _long_lived(capability: Passage) -> str:
         entry.bits("Flags", 1, None, ((0x80, "Forwarding state preserved (F)", None),))
         return f"{entry.number('Stale time', 3)} s"
 
-    return _entries(capability, 7, "bgp.cap.llgr", stale_time)
+    return _entries(capability, 7, None, stale_time)
 
 
 def _fqdn(capability: Passage) -> str:
@@ -177,7 +179,7 @@ def _software_version(capability: Passage) -> str:
 
 
 def _paths_limit(capability: Passage) -> str:
-    return _entries(capability, 5, "bgp.cap.paths_limit", lambda entry: f"{entry.number('Limit', 2)} paths")
+    return _entries(capability, 5, None, lambda entry: f"{entry.number('Limit', 2)} paths")
 
 
 def _route_filtering(capability: Passage) -> str:
@@ -193,7 +195,7 @@ def _route_filtering(capability: Passage) -> str:
     return ", ".join(families)
 
 
-def _entries(capability: Passage, size: int, name: str, write: Callable[[Passage], str]) -> str:
+def _entries(capability: Passage, size: int, name: str | None, write: Callable[[Passage], str]) -> str:
     """Entries of `size` octets, each a family and what `write` reads behind it; gives all of them in words."""
     written = []
     while capability.left:

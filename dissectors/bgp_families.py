@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from dissectors.base import Field
 from dissectors.passage import Passage, StructureError
 from dissectors.scribe import named
 
@@ -105,12 +104,12 @@ def family_name(afi: int, safi: int) -> str:
     return f"{AFI_NAMES.get(afi, f'AFI {afi}')} {SAFI_NAMES.get(safi, f'SAFI {safi}')}"
 
 
-def write_family(passage: Passage, name: str, *, reserved: bool = False) -> str:
-    """Write an AFI and a SAFI, `name` and the suffixes being Wireshark's names; gives the family in words."""
-    afi = passage.number("AFI", 2, f"{name}.afi", named(AFI_NAMES))
+def write_family(passage: Passage, name: str | None, *, reserved: bool = False) -> str:
+    """Write an AFI and a SAFI, in Wireshark `name`.afi and `name`.safi; gives the family in words."""
+    afi = passage.number("AFI", 2, name and f"{name}.afi", named(AFI_NAMES))
     if reserved:
         passage.number("Reserved", 1, "bgp.cap.reserved")
-    safi = passage.number("SAFI", 1, f"{name}.safi", named(SAFI_NAMES))
+    safi = passage.number("SAFI", 1, name and f"{name}.safi", named(SAFI_NAMES))
     return family_name(afi, safi)
 
 
@@ -185,7 +184,7 @@ def write_evpn_routes(passage: Passage) -> int:
 def write_next_hop(passage: Passage, size: int, name: str) -> str:
     """Write a next hop of `size` octets (RFC 4760 3, 2545 3, 4659 3.2.1, 8950 3), and give it."""
     with passage.element("Next hop", size, name) as hop:
-        addresses = []
+        addresses: list[str] = []
         stride = {12: 12, 24: 24, 48: 24}.get(size)
         while hop.left >= 4 and (stride or size in (4, 16, 32)):
             if stride:
@@ -201,8 +200,7 @@ def write_next_hop(passage: Passage, size: int, name: str) -> str:
         hop.value = " ".join(addresses)
         if not addresses:
             hop.rest("Address")
-    shown: Field = passage.fields[-1]
-    return shown.value
+    return hop.value
 
 
 def address_text(octets: bytes, family: Family) -> str:

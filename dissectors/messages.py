@@ -95,4 +95,3 @@ def _rest_is_elsewhere(octets: bytes, end: int, limit: int, what: str) -> Field:
     if end > len(octets):
         return Field("malformed", f"the captured octets end inside: {what}", limit, limit, (), "_ws.malformed")
     return Field("continues in the next segment", what, limit, limit)
-

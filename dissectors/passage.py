@@ -36,7 +36,9 @@ class Passage:
     `label`, `value` and `name` are those of the field that it becomes.
     """
 
-    def __init__(self, octets: bytes, start: int, end: int, limit: int, label: str = "", name: str | None = None) -> None:
+    def __init__(
+        self, octets: bytes, start: int, end: int, limit: int, label: str = "", name: str | None = None
+    ) -> None:
         self.octets = octets
         self.start = start
         self.at = start

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from dissectors import (
+    applications,
     chdlc,
     erspan,
     ethernet,
@@ -46,7 +47,11 @@ _MODULES = (
     ethernet, llc, vlan, mpls, sll, sll2, raw, null, ppp, chdlc, pppoe, ipv4, ipv6, gre, erspan, udp, vxlan,
     vxlan_gpe, geneve, nflog, juniper, tcp,
 )  # fmt: skip
-BUILT_IN: tuple[Dissector, ...] = (*(module.DISSECTOR for module in _MODULES), *ipv6_extensions.DISSECTORS)
+BUILT_IN: tuple[Dissector, ...] = (
+    *(module.DISSECTOR for module in _MODULES),
+    *ipv6_extensions.DISSECTORS,
+    *applications.DISSECTORS,
+)
 
 
 class Registry:

@@ -78,6 +78,10 @@ def describe(scribe: Scribe) -> None:
         scribe.malformed(f"the data offset says {header_length} octets; a TCP header has 20 or more", 12, 1)
         return
     write_options(scribe, header_length)
+    if scribe.start + header_length == scribe.end:
+        # A bare acknowledgment carries nothing, whatever its ports are.
+        scribe.leads_to("tcp.port", NOTHING, header_length)
+        return
     scribe.leads_to("tcp.port", destination, header_length, fallback=source)
 
 

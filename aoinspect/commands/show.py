@@ -210,7 +210,11 @@ def _write_text(analyzer: Analyzer, batches: Batches, options: argparse.Namespac
     console = shared.open_console()
     for rows, first_time_ns in batches:
         for line in lines.lines(rows, first_time_ns):
-            console.print(line, soft_wrap=True)
+            if console.color_system is None:
+                # Without colours there is nothing for rich to do, and a list may have millions of lines.
+                console.file.write(line.plain + "\n")
+            else:
+                console.print(line, soft_wrap=True)
     return lines.count
 
 

@@ -35,6 +35,7 @@ def verify(
 
     CaptureError where nothing of any capture can be read, UsageError where standard input is named twice.
     """
+    from aoinspect.engine.findings import Policy
     from aoinspect.engine.pipeline import analyse
     from aoinspect.engine.table import Rows
     from aoinspect.progress import InterruptibleAnalyzer, Interruption, ProgressBar
@@ -67,7 +68,7 @@ def verify(
                 progress=after_batch,
             )
         analyzer.totals.is_interrupted |= interruption.is_pending
-    report = build_report(analyzer)
+    report = build_report(analyzer, Policy(options.policy))
     if report.unread_captures == report.captures and not report.is_interrupted:
         raise CaptureError(
             "\n".join(f"{capture.path}: nothing can be read: {_damage(capture)}" for capture in report.captures)

@@ -8,11 +8,13 @@ seen. Nothing remembers the others.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from aoinspect.capture.frames import I64
+from aoinspect.engine.columns import Columns
 from aoinspect.engine.hash_index import ABSENT, HashIndex, mix
 from aoinspect.engine.keyring import Endpoint, Keyring, PairKeys
 from aoinspect.engine.locate import Mask
@@ -37,15 +39,11 @@ class Ends:
         octets = packets.octets
         if not packets.is_ipv6.any():
             self.source_low = fields(octets, packets.sources, _ADDRESS_V4)["address"].astype(np.uint64)
-            self.destination_low = fields(octets, packets.destinations, _ADDRESS_V4)["address"].astype(
-                np.uint64
-            )
+            self.destination_low = fields(octets, packets.destinations, _ADDRESS_V4)["address"].astype(np.uint64)
             self.source_high = self.destination_high = np.zeros(segments.size, dtype=np.uint64)
             return
         self.source_high, self.source_low = _addresses(octets, packets.sources, packets.is_ipv6)
-        self.destination_high, self.destination_low = _addresses(
-            octets, packets.destinations, packets.is_ipv6
-        )
+        self.destination_high, self.destination_low = _addresses(octets, packets.destinations, packets.is_ipv6)
 
 
 def _addresses(octets: npt.NDArray[np.uint8], positions: I64, is_ipv6: Mask) -> tuple[U64, U64]:
@@ -64,11 +62,17 @@ class PairTable:
         self.ends: list[tuple[Endpoint, Endpoint]] = []
         self.keys: list[PairKeys | None] = []
         """What covers each pair; None where no peer entry does."""
+        self._columns = Columns({"is_covered": (np.bool_, False, ())})
         self._index = HashIndex()
         self._coverage = _Coverage(keyring)
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    @property
+    def is_covered(self) -> Mask:
+        """Whether a peer entry covers each pair."""
+        return cast(Mask, self._columns["is_covered"])
 
     def assign(self, segments: Segments) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
         """Pair (ABSENT: unprotected) and sending side (0 or 1) of every segment; new protected pairs are entered.
@@ -79,9 +83,7 @@ class PairTable:
         ends = Ends(segments)
         port = np.uint64(16)
         kind = np.where(ends.is_ipv6, np.uint64(6 << 32), np.uint64(4 << 32))
-        source = mix(
-            ends.source_high, ends.source_low, kind | segments.source_ports.astype(np.uint64) << port
-        )
+        source = mix(ends.source_high, ends.source_low, kind | segments.source_ports.astype(np.uint64) << port)
         destination = mix(
             ends.destination_high,
             ends.destination_low,
@@ -94,8 +96,7 @@ class PairTable:
         missing = np.flatnonzero(pairs == ABSENT)
         if len(missing):
             is_signed = (segments.methods[missing] != Method.NONE) | (
-                (segments.malformed[missing] != Reason.NONE)
-                & (segments.malformed[missing] != Reason.TCP_HEADER)
+                (segments.malformed[missing] != Reason.NONE) & (segments.malformed[missing] != Reason.TCP_HEADER)
             )
             is_covered = self._coverage.test(segments, ends, missing)
             wanted = missing[is_signed | is_covered]
@@ -113,7 +114,10 @@ class PairTable:
             ends = (source, destination) if sides[row] == 0 else (destination, source)
             self._index.insert(int(hashes[row]), len(self.ends))
             self.ends.append(ends)
-            self.keys.append(self.keyring.for_pair(ends))
+            keys = self.keyring.for_pair(ends)
+            self.keys.append(keys)
+            number = self._columns.add()
+            self.is_covered[number] = keys is not None
 
     def _unprotect_before_first_signature(
         self, missing: I64, is_covered: Mask, is_signed: Mask, pairs: npt.NDArray[np.int32]
@@ -135,9 +139,7 @@ def endpoints(segments: Segments, row: int) -> tuple[Endpoint, Endpoint]:
     source, destination = int(packets.sources[row]), int(packets.destinations[row])
     return (
         Endpoint(packets.octets[source : source + width].tobytes(), int(segments.source_ports[row])),
-        Endpoint(
-            packets.octets[destination : destination + width].tobytes(), int(segments.destination_ports[row])
-        ),
+        Endpoint(packets.octets[destination : destination + width].tobytes(), int(segments.destination_ports[row])),
     )
 
 
@@ -155,14 +157,10 @@ class _Coverage:
             for (local, remote), indices in entries:
                 for index in indices:
                     peer = keyring.store.peers[index]
-                    for ports, local_port, remote_port in _port_rules(
-                        peer.port, peer.local_port, peer.remote_port
-                    ):
+                    for ports, local_port, remote_port in _port_rules(peer.port, peer.local_port, peer.remote_port):
                         full_local = local << (width * 8 - local_length)
                         full_remote = remote << (width * 8 - remote_length)
-                        by_ports.setdefault(ports, set()).add(
-                            (full_local, full_remote, local_port, remote_port)
-                        )
+                        by_ports.setdefault(ports, set()).add((full_local, full_remote, local_port, remote_port))
             for ports, rows in by_ports.items():
                 self._shapes.append((width, local_length, remote_length, ports, _coverage_index(rows)))
 
@@ -194,9 +192,7 @@ class _Coverage:
         return covered
 
 
-def _port_rules(
-    port: int | None, local_port: int | None, remote_port: int | None
-) -> Iterator[tuple[str, int, int]]:
+def _port_rules(port: int | None, local_port: int | None, remote_port: int | None) -> Iterator[tuple[str, int, int]]:
     """Which ports must be equal to what: ("l", 179, 0) is a local port of 179. A port of either side is two rules."""
     named = ("l" if local_port is not None else "") + ("r" if remote_port is not None else "")
     rule = (named, local_port or 0, remote_port or 0)
@@ -233,10 +229,7 @@ def _coverage_index(rows: set[tuple[int, int, int, int]]) -> HashIndex:
     columns = [
         np.array(column, dtype=np.uint64)
         for column in zip(
-            *(
-                (local >> 64, local & low, remote >> 64, remote & low, lp, rp)
-                for local, remote, lp, rp in rows
-            ),
+            *((local >> 64, local & low, remote >> 64, remote & low, lp, rp) for local, remote, lp, rp in rows),
             strict=True,
         )
     ]

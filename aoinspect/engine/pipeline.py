@@ -19,6 +19,7 @@ from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, U8, Damage, Frame,
 from aoinspect.capture.reader import CaptureReader
 from aoinspect.engine.check import NO_CANDIDATE, Checker
 from aoinspect.engine.connections import Connections
+from aoinspect.engine.failures import Failures
 from aoinspect.engine.hash_index import ABSENT
 from aoinspect.engine.judge import Judge, Judgement
 from aoinspect.engine.keyring import Keyring
@@ -34,6 +35,7 @@ from aoinspect.engine.streams import Streams
 from aoinspect.engine.table import EMPTY, Rows, Table
 from aoinspect.engine.tallies import Tallies, Totals
 from aoinspect.engine.timeline import NO_MKT_INDEX, RunRows, Timeline
+from aoinspect.engine.unplaced import UnplacedSegments
 from aoinspect.engine.verdicts import NO_MKT, Coverage, Method, Reason
 from aoinspect.errors import UsageError
 from aoinspect.keys.model import KeyStore
@@ -90,6 +92,8 @@ class Analyzer:
         self.marks = Marks()
         self.observations = Observations()
         self.repeats = Repeats()
+        self.failures = Failures()
+        self.unplaced = UnplacedSegments()
         self.tallies = Tallies()
         self.streams: Streams | None = Streams() if count_streams else None
         self.table: Table | None = Table() if keep_table else None
@@ -193,6 +197,14 @@ class Analyzer:
         with self._stage("select and check"):
             judgement = self.judge.judge(segments, pairs, sides)
         with self._stage("read off"):
+            self.unplaced.note_batch(
+                segments,
+                pairs,
+                sides,
+                judgement.connections,
+                judgement.reasons == Reason.ISN_UNKNOWN,
+                len(self.captures) - 1,
+            )
             return self._read_off(segments, sides, judgement)
 
     def _note_old_options(self, segments: Segments) -> None:
@@ -216,6 +228,8 @@ class Analyzer:
         self.tallies.add(segments, sides, judgement, is_refused, capture, len(self.connections))
         self.observations.note_batch(segments, sides, judgement, capture)
         self.marks.note_batch(segments, sides, judgement, self.timeline.reached(len(self.connections)), capture)
+        if self.keyring.mkts:
+            self.failures.note_batch(segments, sides, judgement, is_refused, capture)
         macs = _macs(segments)
         self.repeats.note_batch(segments, sides, judgement, macs, len(self.connections), capture)
         signed = (segments.methods != Method.NONE) & (segments.malformed == Reason.NONE)

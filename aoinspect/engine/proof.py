@@ -117,7 +117,7 @@ class _Prover:
         reading = self.reading
         candidates = self._candidates()
         isns: list[tuple[Isn | None, Isn | None]] = list(self._isns()) if self.needs_isns else [(None, None)]
-        sne, is_assumed = self._sne(isns[0])
+        sne = self._sne(isns[0])
         tried = self._try(candidates, isns, sne)
         attempts = [attempt for _, attempt in tried]
         has_isns = not self.needs_isns or None not in isns[0]
@@ -125,7 +125,7 @@ class _Prover:
             reading, self.place, attempts, has_isns=has_isns, is_offloaded=self._mss_exceeded() is not None
         )
         winner = next(((candidate, attempt) for candidate, attempt in tried if attempt.matches), None)
-        note, disagreement = self._compare(opinion, winner, is_assumed)
+        note, disagreement = self._compare(opinion, winner)
         shown = tuple(attempts) if winner is None else (winner[1],)
         source_isn, destination_isn = isns[0] if winner is None else (winner[1].source_isn, winner[1].destination_isn)
         option_place, mac_place = self._places()
@@ -218,13 +218,13 @@ class _Prover:
         capture = int(self.rows.capture[row])
         return frame if capture == int(self.rows.capture[self.row]) else f"{frame} of {captures[capture].path}"
 
-    def _sne(self, isns: tuple[Isn | None, Isn | None]) -> tuple[int | None, bool]:
-        """The SNE, and whether it is only assumed: the table has none for a segment whose ISNs came too late."""
+    def _sne(self, isns: tuple[Isn | None, Isn | None]) -> int | None:
+        """The table's SNE; for a segment whose ISNs came too late for one, that of the first 2^32 octets."""
         if self.rows.has_sne[self.row]:
-            return int(self.rows.sne[self.row]), False
+            return int(self.rows.sne[self.row])
         if not self.needs_isns or isns[0] is None or isns[1] is None:
-            return None, False
-        return int(self.reading.seq < isns[0].value), True
+            return None
+        return int(self.reading.seq < isns[0].value)
 
     def _try(
         self,
@@ -255,14 +255,14 @@ class _Prover:
     # What is said of it.
 
     def _compare(
-        self, opinion: tuple[Verdict, Reason], winner: tuple[Candidate, Attempt] | None, is_assumed: bool
+        self, opinion: tuple[Verdict, Reason], winner: tuple[Candidate, Attempt] | None
     ) -> tuple[str | None, str | None]:
         """A note, and the disagreement between `opinion` and the table."""
         told = (self.verdict, self.reason)
         if told == opinion:
             return None, None if winner is None else self._key_disagreement(winner[0])
-        if self.reason is Reason.ISN_UNKNOWN and is_assumed:
-            # The table is written batch by batch, and a handshake may turn up behind the segments that rest on it.
+        if self.reason is Reason.ISN_UNKNOWN and opinion[0] in (Verdict.VERIFIED, Verdict.MISMATCH):
+            # The table is written in capture order, and what tells the ISNs may stand behind a segment.
             outcome = "does not match either" if winner is None else f"matches, under SNE {winner[1].sne}"
             return f"the ISNs became known behind this segment; with them the MAC {outcome}", None
         if self.verdict is Verdict.MISMATCH and opinion[1] is Reason.ISN_UNKNOWN:

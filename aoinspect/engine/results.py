@@ -120,7 +120,7 @@ def _connection(
         a=_end(ends[a_side], analyzer, index, a_side),
         b=_end(ends[1 - a_side], analyzer, index, 1 - a_side),
         opened_by=opened_by,
-        isn_source=IsnSource(int(connections.isn_sources[index])),
+        isn_source=_isn_source(analyzer, index),
         first_capture=int(analyzer.tallies.column("first_capture")[index]),
         first_frame=int(analyzer.tallies.column("first_frame")[index]),
         last_capture=int(analyzer.tallies.column("last_capture")[index]),
@@ -141,6 +141,14 @@ def _connection(
         transitions=transitions_of(key_runs),
         marks=tuple(analyzer.marks.mark(row, a_side) for row in marks),
     )
+
+
+def _isn_source(analyzer: Analyzer, index: int) -> IsnSource:
+    source = IsnSource(int(analyzer.connections.isn_sources[index]))
+    entry = int(analyzer.connections.known_entries[index])
+    if source is IsnSource.KEY_FILE and entry >= 0 and analyzer.keyring.store.connections[entry].is_recovered:
+        return IsnSource.RECOVERED
+    return source
 
 
 def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[str, ...]:

@@ -135,8 +135,8 @@ class _Pairs:
         answers = rows[events.flags[rows] & (SYN | ACK) == SYN | ACK]
         was_known = has_base[events.pairs[answers], events.sides[answers]]
         ignorant = rows[events.teaches[rows] & ~has_base[events.pairs[rows]].all(axis=1)]
-        if len(ignorant):
-            learnt, learnt_at = self._learn_first(events, ignorant)
+        learnt, learnt_at = self._learn_first(events, ignorant)
+        if len(learnt):
             # A SYN-ACK from before the row that taught its end's number changes nothing.
             slots = events.pairs[answers] * 2 + events.sides[answers]
             places = np.minimum(np.searchsorted(learnt, slots), len(learnt) - 1)

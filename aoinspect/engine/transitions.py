@@ -194,6 +194,8 @@ class _Sender:
         """Whether the sender goes back right behind a hand-over, as an older request that came late makes it do."""
         if self._latency_ns is None or key_id != self._older_key_id:
             return False
+        if not self._requests.has_asked(key_id, self._since):
+            return False
         return run.first_time_ns - self._since_ns <= min(self._latency_ns, OVERTAKEN_AT_MOST_NS)
 
     def _go_to(self, run: KeyRun, key_id: int, latency_ns: int | None) -> None:
@@ -216,6 +218,10 @@ class _Requests:
             if not is_late and not (self._runs and self._runs[-1].rnext_key_id == run.rnext_key_id):
                 self._runs.append(run)
         self._starts = [run.start for run in self._runs]
+
+    def has_asked(self, key_id: int, before: Moment) -> bool:
+        """Whether the end ever asked for `key_id` before a moment."""
+        return any(run.rnext_key_id == key_id for run in self._runs[: bisect_left(self._starts, before)])
 
     def since(self, key_id: int, after: Moment, before: Moment) -> int | None:
         """When the end began to ask for `key_id`, in ns since 1970, if it did so at any time between two moments."""

@@ -99,6 +99,8 @@ class IsnSource(Word):
     """A guess from the first segments that a MAC confirmed."""
     KEY_FILE = 3
     """`[[connection]]`."""
+    RECOVERED = 4
+    """A search over what both ends may have sent, confirmed by MACs."""
 
 
 NO_MKT = 0xFFFF

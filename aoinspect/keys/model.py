@@ -57,6 +57,8 @@ class KnownConnection:
     """None: 0, or 1 where the first segment's sequence number lies below the ISN."""
     remote_sne: int | None
     origin: Origin
+    is_recovered: bool = False
+    """Found by a search over the capture and not told by a file."""
 
 
 @dataclass(frozen=True, slots=True)

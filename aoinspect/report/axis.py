@@ -130,14 +130,15 @@ def time_label(offset_ns: int, step_ns: int, reach_ns: int) -> str:
 
     "0s", "2.5s", "250ms"; "1:30:00" from an hour on.
     """
-    if reach_ns >= 3600 * _SECOND:
-        sign = "-" if offset_ns < 0 else ""
-        minutes, seconds = divmod(abs(offset_ns) // _SECOND, 60)
-        return f"{sign}{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
     unit = next((unit for unit in ("s", "ms", "µs") if reach_ns >= _NS[unit]), "ns")
     digits = 0
     while _NS[unit] // 10**digits > 1 and step_ns % (_NS[unit] // 10**digits):
         digits += 1
+    if reach_ns >= 3600 * _SECOND:
+        minutes, rest_ns = divmod(abs(offset_ns), 60 * _SECOND)
+        sign = "-" if offset_ns < 0 else ""
+        seconds = _decimal(rest_ns, _SECOND, digits)
+        return f"{sign}{minutes // 60}:{minutes % 60:02d}:{'0' if rest_ns < 10 * _SECOND else ''}{seconds}"
     return f"{_decimal(offset_ns, _NS[unit], digits)}{unit}"
 
 
@@ -149,11 +150,12 @@ def _decimal(amount: int, unit: int, digits: int) -> str:
 
 
 def duration_text(duration_ns: int) -> str:
-    """A duration for a person, three digits of it: "0 ns", "312 µs", "103 ms", "2.86 s", "71.4 s", "2 h 5 min"."""
+    """A duration for a person, rounded to three digits: "0 ns", "312 µs", "103 ms", "2.86 s", "71.4 s", "2 h 5 min"."""
     if duration_ns >= 3600 * _SECOND:
         minutes = duration_ns // (60 * _SECOND)
         return f"{minutes // 60} h {minutes % 60} min"
-    unit = next((unit for unit in ("s", "ms", "µs") if duration_ns >= _NS[unit]), "ns")
-    whole = duration_ns // _NS[unit]
-    digits = 0 if unit == "ns" else max(0, 3 - len(str(whole)))
-    return f"{_decimal(duration_ns, _NS[unit], digits)} {unit}"
+    least = 10 ** max(0, len(str(duration_ns)) - 3)
+    rounded = (duration_ns + least // 2) // least * least
+    unit = next((unit for unit in ("s", "ms", "µs") if rounded >= _NS[unit]), "ns")
+    digits = 0 if unit == "ns" else max(0, 3 - len(str(rounded // _NS[unit])))
+    return f"{_decimal(rounded, _NS[unit], digits)} {unit}"

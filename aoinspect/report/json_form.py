@@ -200,7 +200,8 @@ class SegmentLines:
                     "payload_length": row["payload_length"],
                     "method": method.word,
                     "key_id": row["key_id"] if is_ao else None,
-                    "rnext_key_id": row["rnext_key_id"] if is_ao else None,
+                    # An option of 2 or 3 octets ends before it.
+                    "rnext_key_id": row["rnext_key_id"] if is_ao and row["reason"] != Reason.AO_LENGTH else None,
                     "mac": mac.hex() if is_signed else None,
                     "sne": row["sne"] if row["has_sne"] else None,
                     "mkt": None if row["mkt"] == NO_MKT else names[row["mkt"]],

@@ -69,7 +69,7 @@ class PlacedTransition:
     transition: KeyTransition
     position: int
     requested_at: int | None
-    """Where the other end began to ask for it; None without a request."""
+    """Where the latency begins, if that is where the other end began to ask for the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +212,17 @@ def _placed_transitions(
 
 
 def _request_position(transition: KeyTransition, lanes: tuple[Lane, ...], position: int) -> int | None:
-    """Where the other end's last request for the key began."""
-    place = (transition.capture, transition.frame)
+    """Where the other end's last request for the key began, if the latency is counted from there.
+
+    It is not where the sender comes back to a key that it had left while it was asked for.
+    """
+    assert transition.latency_ns is not None
+    requested_ns = transition.time_ns - transition.latency_ns
     starts = [
         span.start
         for lane in lanes
         if lane.what is LaneWhat.NEXT and lane.direction != transition.direction and lane.key_id == transition.new
         for span in lane.spans
-        if span.runs[0].start < place and span.start <= position
+        if span.runs[0].first_time_ns == requested_ns and span.start <= position
     ]
     return max(starts, default=None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 
-from aoinspect.engine.findings import Finding, find
+from aoinspect.engine.findings import Finding, Policy, find
 from aoinspect.engine.pipeline import Analyzer, CaptureCounts
 from aoinspect.engine.results import ConnectionResult, connection_results
 from aoinspect.engine.verdicts import Verdict
@@ -117,8 +117,8 @@ def is_failing(connection: ConnectionResult) -> bool:
     )
 
 
-def build_report(analyzer: Analyzer) -> Report:
-    """The Report of everything that `analyzer` was fed."""
+def build_report(analyzer: Analyzer, policy: Policy = Policy.RFC) -> Report:
+    """The Report of everything that `analyzer` was fed; `policy` says whose expectations the findings hold it to."""
     connections = connection_results(analyzer)
     totals = analyzer.totals
     return Report(
@@ -133,7 +133,7 @@ def build_report(analyzer: Analyzer) -> Report:
             incomplete_datagrams=totals.incomplete_datagrams,
         ),
         connections=tuple(connections),
-        findings=tuple(find(analyzer, connections)),
+        findings=tuple(find(analyzer, connections, policy)),
         key_files=analyzer.keyring.store.paths,
         is_interrupted=totals.is_interrupted,
     )

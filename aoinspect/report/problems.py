@@ -128,13 +128,18 @@ def problems_of(report: Report) -> Problems:
     for finding in report.findings:
         if not _is_never_signed_elsewhere(finding, by_id, report):
             problem = Problem(
-                _SEVERITIES[finding.severity],
+                _gravity_of(finding),
                 Verdict.VERIFIED,
                 f"{finding.severity.value}: {finding.ident}" + (f" ({finding.reference})" if finding.reference else ""),
                 printable(finding.remedy),
             )
             found.setdefault(problem, []).append(_place_of(finding, by_id, report))
     return dict(sorted(found.items(), key=lambda item: item[0][:2]))
+
+
+def _gravity_of(finding: Finding) -> Gravity:
+    verdict, _ = _TOLD_BY_FINDING.get(finding.ident, (None, None))
+    return Gravity.UNPROVEN if verdict is Verdict.UNVERIFIABLE else _SEVERITIES[finding.severity]
 
 
 def _is_never_signed_elsewhere(finding: Finding, by_id: dict[int, ConnectionResult], report: Report) -> bool:
@@ -237,9 +242,8 @@ def expectation(
 
 def _of_mismatch(reason: Reason, sample: FailureSample, connection: ConnectionResult) -> tuple[str, str]:
     names = list(dict.fromkeys(repr(name) for name in sample.candidates))
-    keys = " or ".join(names)
     if reason is Reason.MAC_LENGTH:
-        whose = f" ({keys})" if sample.segment.reason is reason and names else ""
+        whose = f" ({' or '.join(names)})" if sample.segment.reason is reason and names else ""
         return f"the key of this KeyID{whose} has a MAC of another length", "compare mac-length on both ends"
     sender = connection.a if sample.direction == "a>b" else connection.b
     remedy = (
@@ -249,8 +253,8 @@ def _of_mismatch(reason: Reason, sample: FailureSample, connection: ConnectionRe
     if sample.segment.reason is not reason or not names:
         return "the MAC is not the one that the key of this KeyID gives", remedy
     if len(names) > 1:
-        return f"the MAC is none of those that the keys {keys} give", remedy
-    return f"the MAC is not the one that key {keys} gives", remedy
+        return f"the MAC is none of those that the keys {' and '.join(names)} give", remedy
+    return f"the MAC is not the one that key {names[0]} gives", remedy
 
 
 def _of_no_key(sample: FailureSample, connection: ConnectionResult) -> tuple[str, str]:

@@ -110,7 +110,7 @@ class _Page:
         worst_first = sorted(report.connections, key=lambda connection: _rank(report.standing(connection)))
         shown = worst_first[: self.most(LISTED_CONNECTIONS)]
         for line in _table(shown, self):
-            self.write(line)
+            self.write(line, hanging=2 if line.plain.startswith(_BELOW) else len(_BELOW))
         hidden = worst_first[len(shown) :]
         if hidden:
             failing = sum(report.standing(connection) is False for connection in hidden)
@@ -252,12 +252,13 @@ def _keys_in_words(row: _Row, report: Report) -> str:
     told = [
         f"{direction} {cell.plain}" for direction, cell in zip(DIRECTIONS, row.keys, strict=True) if cell.plain != _NONE
     ]
-    return f"{what}: {'; '.join(told)}" if told else "no signed segment"
+    return f"{what}: {'; '.join(told)}" if told else "no signature was seen"
 
 
 def _frames_in_words(row: _Row, headings: _Row) -> Text:
     """Frames and counts on a line of their own: "frames 3-40: 18 verified, 9 mismatch"."""
-    line = Text(f"{_BELOW}frames {row.start[-1].plain}: ")
+    frames = row.start[-1].plain
+    line = Text(f"{_BELOW}{'frame' if frames.isdecimal() else 'frames'} {frames}: ")
     told = [(count, name) for count, name in zip(row.counts, headings.counts, strict=True) if count.plain != _NONE]
     for position, (count, name) in enumerate(told):
         line.append(", " if position else "").append_text(count).append(f" {name.plain}")

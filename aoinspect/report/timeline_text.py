@@ -13,7 +13,7 @@ from rich.text import Text
 from aoinspect.engine.marks import Mark, MarkKind
 from aoinspect.engine.results import KeyTransition
 from aoinspect.engine.verdicts import Verdict
-from aoinspect.report.axis import AxisUnit, Window, duration_text
+from aoinspect.report.axis import Window, duration_text
 from aoinspect.report.lanes import Lane, LaneWhat, Picture, PlacedTransition
 from aoinspect.report.layout import in_columns, printable
 from aoinspect.report.model import Report
@@ -87,8 +87,9 @@ def timeline_lines(
     if not picture.lanes:
         yield Text("no segment of it is signed")
         return
-    yield from lane_lines(picture, width, glyphs=glyphs, window=window)
-    yield from _legend(picture, glyphs)
+    drawn = list(lane_lines(picture, width, glyphs=glyphs, window=window))
+    yield from drawn
+    yield from _legend(picture, glyphs, has_several=any(glyphs.several in line.plain for line in drawn))
     yield from _transition_lines(picture, glyphs, list_all)
     yield from _failure_lines(picture, glyphs, list_all)
 
@@ -98,14 +99,15 @@ def lane_lines(
 ) -> Iterator[Text]:
     """The axis and the lanes alone, in lines of exactly `width` columns (the axis may be shorter)."""
     window = picture.axis.whole if window is None else window
-    names = _names(picture, width)
+    names = _names(picture, width, glyphs)
     gutter = 13 + (max(map(len, names.values())) + 1 if names else 0)
     count = max(1, width - gutter)
-    yield Text(" " * gutter + _ruler(picture, window, count), style="dim")
-    shown_direction = shown_what = None
+    yield Text(f"{picture.axis.unit.value:<{gutter}}" + _writable(_ruler(picture, window, count), glyphs), style="dim")
+    shown_direction: str | None = None
+    shown_what: LaneWhat | None = None
     for lane in picture.lanes:
         head = ""
-        if (lane.direction, lane.what) != (shown_direction, shown_what) or lane.what is LaneWhat.FAILURES:
+        if lane.direction != shown_direction or lane.what is not shown_what or lane.what is LaneWhat.FAILURES:
             head = _head(lane, lane.direction != shown_direction, glyphs)
         shown_direction, shown_what = lane.direction, lane.what
         number = "" if lane.what in (LaneWhat.EVENTS, LaneWhat.FAILURES) else _id_text(lane.key_id)
@@ -119,7 +121,7 @@ def lane_lines(
 def _head(lane: Lane, is_first_of_direction: bool, glyphs: Glyphs) -> str:
     arrow = _direction(lane.direction, glyphs) if is_first_of_direction or lane.what is LaneWhat.NEXT else "   "
     if lane.kind is not None:
-        return f"    {_WORDS[lane.kind]}"
+        return f"   {_WORDS[lane.kind]}"
     return f"{arrow} {lane.what.value}"
 
 
@@ -130,8 +132,12 @@ def _lane_cells(lane: Lane, window: Window, count: int, glyphs: Glyphs) -> Text:
         for span in lane.span_cells(window, count):
             cells.append(*((shape, _STYLES[lane.direction]) if span is not None else (glyphs.nothing, "dim")))
         return cells
+    before: tuple[Mark, ...] = ()
     for marks in lane.mark_cells(window, count):
-        cells.append(*_mark_cell(marks, glyphs))
+        # A letter stands where its segment begins to be seen, however wide a frame is drawn.
+        is_same_place = lane.what is LaneWhat.EVENTS and marks == before
+        cells.append(*_mark_cell(() if is_same_place else marks, glyphs))
+        before = marks
     return cells
 
 
@@ -149,12 +155,12 @@ def _mark_cell(marks: tuple[Mark, ...], glyphs: Glyphs) -> tuple[str, str]:
     return _LETTERS[kind], "bold red" if kind is MarkKind.RST else "bold"
 
 
-def _names(picture: Picture, width: int) -> dict[tuple[str, int | None], str]:
+def _names(picture: Picture, width: int, glyphs: Glyphs) -> dict[tuple[str, int | None], str]:
     """What the lanes of keys are called; nothing where there are no names or no room for them."""
     if width < _NAMES_FROM_WIDTH:
         return {}
     names = {
-        (lane.direction, lane.key_id): printable(" ".join(lane.mkts))
+        (lane.direction, lane.key_id): _writable(printable(" ".join(lane.mkts)), glyphs)
         for lane in picture.lanes
         if lane.what is LaneWhat.KEY and lane.mkts
     }
@@ -181,11 +187,12 @@ def _headline(picture: Picture, report: Report, glyphs: Glyphs, width: int) -> I
         for verdict in Verdict
         if counts[verdict.member] and (report.has_keys or verdict is not Verdict.NO_KEY)
     ]
-    frames = f"{connection.first_frame}{glyphs.to}{connection.last_frame}"
+    count = "1 segment" if total == 1 else f"{total} segments"
+    frames = f"frames {connection.first_frame}{glyphs.to}{connection.last_frame}"
+    if (connection.first_capture, connection.first_frame) == (connection.last_capture, connection.last_frame):
+        frames = f"frame {connection.first_frame}"
     lasted = duration_text(max(0, connection.last_time_ns - connection.first_time_ns))
-    facts = f"{total} segments in frames {frames}, {_writable(lasted, glyphs)}"
-    if picture.axis.unit is AxisUnit.FRAME:
-        facts = f"{facts}; by frame"
+    facts = f"{count} in {frames}, {_writable(lasted, glyphs)}"
     if words and len(facts) + len(", ".join(words)) + 2 <= width:
         yield Text(f"{facts}: {', '.join(words)}")
         return
@@ -194,14 +201,14 @@ def _headline(picture: Picture, report: Report, glyphs: Glyphs, width: int) -> I
         yield Text(", ".join(words))
 
 
-def _legend(picture: Picture, glyphs: Glyphs) -> Iterator[Text]:
-    """What the shapes stand for; only those that may be there."""
+def _legend(picture: Picture, glyphs: Glyphs, *, has_several: bool) -> Iterator[Text]:
+    """What the shapes stand for; only those that are there."""
     kinds = {placed.mark.kind for lane in picture.lanes for placed in lane.marks}
     whats = {lane.what for lane in picture.lanes}
     words = [f"{glyphs.used} in use"] + [f"{glyphs.asked} asked for"] * (LaneWhat.NEXT in whats)
     words += [f"{letter} {kind.name}" for kind, letter in _LETTERS.items() if kind in kinds]
     words += [f"{glyphs.rolled_over} SNE"] * (MarkKind.SNE in kinds)
-    words += [f"{glyphs.several} several"] * (len([kind for kind in kinds if not kind.is_failure]) > 1)
+    words += [f"{glyphs.several} several"] * has_several
     yield Text("  ".join(words), style="dim")
 
 
@@ -291,5 +298,5 @@ def _time_text(time_ns: int, picture: Picture) -> str:
 
 
 def _writable(text: str, glyphs: Glyphs) -> str:
-    """`text` in what the output can write: "µs" is not ASCII."""
-    return text if glyphs is BLOCKS else text.replace("µ", "u")
+    """`text` in what the output can write: "µs" and many a name are not ASCII."""
+    return text if glyphs is BLOCKS else text.replace("µ", "u").encode("ascii", "backslashreplace").decode("ascii")

@@ -14,6 +14,7 @@ from rich.console import Console
 from aoinspect.commands import show
 from aoinspect.engine.pipeline import Analyzer, analyse
 from aoinspect.engine.single_frame import CaptureSource
+from aoinspect.engine.verdicts import Reason, Verdict
 from aoinspect.errors import AoinspectError, CaptureError
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
@@ -41,12 +42,17 @@ class Outcome(NamedTuple):
 
 def run_show(*arguments: str | Path) -> Outcome:
     """`aoinspect show` with these arguments; errors become a status as the command line has it."""
-    out, err = io.StringIO(), io.StringIO()
     parser = argparse.ArgumentParser(prog="aoinspect", allow_abbrev=False)
-    show.add(parser.add_subparsers(required=True), _parts())
+    show.add(parser.add_subparsers(required=True), shared_parts())
+    return run_parsed(parser, "show", *map(str, arguments))
+
+
+def run_parsed(parser: argparse.ArgumentParser, *arguments: str) -> Outcome:
+    """The command that `parser` finds in the arguments."""
+    out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            options = parser.parse_args(["show", *map(str, arguments)])
+            options = parser.parse_args(arguments)
             status = int(options.run(options))
         except SystemExit as end:
             status = int(cast(int, end.code))
@@ -56,7 +62,7 @@ def run_show(*arguments: str | Path) -> Outcome:
     return Outcome(status, out.getvalue(), err.getvalue())
 
 
-def _parts() -> show.SharedParts:
+def shared_parts() -> show.SharedParts:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--keys", action="append", default=[])
         parser.add_argument("--decode-as", action="append", default=[])
@@ -100,8 +106,6 @@ class Analysed:
 
     def verdict_words(self) -> dict[int, tuple[str, str]]:
         """Frame number -> verdict and reason of the table."""
-        from aoinspect.engine.verdicts import Reason, Verdict
-
         assert self.analyzer.table is not None
         rows = self.analyzer.table.rows
         return {

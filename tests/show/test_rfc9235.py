@@ -14,9 +14,9 @@ from tests.packets import RAW, Record, write_pcap
 from tests.show.running import Outcome, run_show
 
 Vector = dict[str, "str | int | bool"]
-VECTORS: list[Vector] = json.loads(
-    (Path(__file__).resolve().parents[1] / "vectors" / "rfc9235.json").read_text()
-)["vectors"]
+VECTORS: list[Vector] = json.loads((Path(__file__).resolve().parents[1] / "vectors" / "rfc9235.json").read_text())[
+    "vectors"
+]
 
 SECTIONS: dict[str, list[Vector]] = defaultdict(list)
 for _vector in VECTORS:

@@ -306,6 +306,9 @@ def similar_field(name: str) -> str | None:
     lowered = name.lower()
     if lowered in FIELDS:
         return lowered
+    ending = next((known for known in FIELDS if known.endswith(f".{lowered}")), None)
+    if ending is not None:
+        return ending
     near = difflib.get_close_matches(lowered, FIELDS, n=1, cutoff=0.7)
     if near:
         return near[0]

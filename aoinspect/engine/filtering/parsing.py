@@ -47,9 +47,6 @@ from aoinspect.engine.filtering.values import (
 DEEPEST = 64
 """How deep parentheses and `not` may nest; nobody reads a filter that goes deeper."""
 
-LONGEST = 64 * 1024
-"""Characters of a filter."""
-
 _CONNECTIVES = {"or", "||", "xor", "^^", "and", "&&"}
 _KEYWORDS = _CONNECTIVES | {"not", "!", "in", "bitand", "&"} | SPELLINGS.keys()
 _COMPARED_TYPES = (WholeNumber, Address, Seconds)
@@ -58,8 +55,6 @@ _COMPARED_TYPES = (WholeNumber, Address, Seconds)
 
 def parse(text: str) -> Node:
     """The tree of `text`; FilterError with the place where it is wrong."""
-    if len(text) > LONGEST:
-        raise FilterError(f"a filter has at most {LONGEST} characters", text, LONGEST, len(text))
     return _Parser(text).whole()
 
 
@@ -291,6 +286,8 @@ def _no_field(token: Token) -> str:
         name = token.value
         if is_kept_from_the_table(name):
             return f"{name} is a field of Wireshark's that is not kept for every segment: show CAPTURE FRAME prints it"
+        if name[0].isdigit():
+            return "a comparison begins with a field, and not with a value"
         near = similar_field(name)
         hint = f": did you mean {near}?" if near is not None else "; docs/filter.md lists the fields"
         shown = name if len(name) <= 40 else name[:40] + "…"

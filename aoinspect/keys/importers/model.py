@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -125,6 +125,8 @@ class Secret:
 
     octets: bytes | None = field(repr=False)
     gap: str | None = None
+    at: int | None = None
+    """Offset in the text where the secret stands, which the gap's message then tells as a line."""
 
     @staticmethod
     def of_text(text: str) -> Secret:
@@ -132,9 +134,9 @@ class Secret:
         return Secret(text.encode("utf-8", "surrogateescape"))
 
     @staticmethod
-    def unreadable(scheme: str) -> Secret:
-        """A gap: `scheme` is what cannot be read, like "Cisco type 6"."""
-        return Secret(None, f"{scheme} cannot be read: fill in the secret here")
+    def unreadable(scheme: str, at: int | None = None) -> Secret:
+        """A gap: `scheme` is what cannot be read, like "Cisco type 6"; `at` is where it stands."""
+        return Secret(None, f"{scheme} cannot be read: fill in the secret", at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +181,13 @@ class Draft:
     def algorithm(self, word: Word) -> Algorithm | None:
         """The algorithm that `word` names; a mistake is noted where it is none."""
         try:
-            return find_algorithm(word.text)
+            algorithm = find_algorithm(word.text)
         except ValueError:
+            algorithm = TCP_MD5
+        if algorithm.is_md5:
             self.mistake(word, "no algorithm of TCP-AO that is known here")
             return None
+        return algorithm
 
     def number(self, word: Word | None, what: str, lowest: int, highest: int) -> int | None:
         if word is None:
@@ -226,14 +231,18 @@ class Draft:
             origin=self.source.origin(at),
             send_lifetime=send_lifetime,
             accept_lifetime=accept_lifetime,
-            gap=secret.gap or (None if secret.octets else "the secret is missing: fill it in here"),
+            gap=self._gap(secret, at),
         )
+
+    def _gap(self, secret: Secret, at: int) -> str | None:
+        if secret.octets:
+            return None
+        line, _ = self.source.line_and_column(at if secret.at is None else secret.at)
+        return f"{secret.gap or 'there is no secret: fill it in'} (line {line})"
 
     def md5_key(self, at: int, secret: Secret) -> MasterKeyTuple:
         """A TCP-MD5 password (RFC 2385), which covers no option and has no ids."""
-        return self.key(
-            at, secret, TCP_MD5, send_id=None, recv_id=None, name="tcp-md5", tcp_options=TcpOptions.EXCLUDE
-        )
+        return self.key(at, secret, TCP_MD5, send_id=None, recv_id=None, name="tcp-md5", tcp_options=TcpOptions.EXCLUDE)
 
     def finish(self) -> KeyStore:
         """All that was read; raises KeyFileError with every mistake where there is neither key chain nor peer."""
@@ -259,9 +268,7 @@ class Draft:
     def _told(self, mistake: Mistake) -> str:
         line, column = self.source.line_and_column(mistake.start)
         text = self.source.line_text(line)
-        shown, caret_start, caret_end = shown_line(
-            text, column, column + mistake.end - mistake.start, self.words
-        )
+        shown, caret_start, caret_end = shown_line(text, column, column + mistake.end - mistake.start, self.words)
         carets = " " * caret_start + "^" * max(1, caret_end - caret_start)
         return f"{mistake.message}\n    {shown}\n    {carets}"
 
@@ -316,4 +323,3 @@ def _may_be_shown(part: str, words: frozenset[str]) -> bool:
 def own_words(*phrases: str) -> frozenset[str]:
     """The words of the phrases: a convenient way to write a grammar's vocabulary."""
     return frozenset(word.lower() for phrase in phrases for word in phrase.split())
-

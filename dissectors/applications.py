@@ -49,8 +49,7 @@ def _rtr(octets: bytes, start: int, end: int) -> Layer:
 DISSECTORS = (
     Dissector("bgp", "Border Gateway Protocol", (("tcp.port", 179),), _bgp),
     Dissector("bmp", "BGP Monitoring Protocol", (("tcp.port", 1790), ("tcp.port", 11019)), _bmp),
-    # UDP carries the Hello messages that precede a session.
-    Dissector("ldp", "Label Distribution Protocol", (("tcp.port", 646), ("udp.port", 646)), _ldp),
+    Dissector("ldp", "Label Distribution Protocol", (("tcp.port", 646),), _ldp),
     Dissector("msdp", "Multicast Source Discovery Protocol", (("tcp.port", 639),), _msdp),
     Dissector("pcep", "Path Computation Element Communication Protocol", (("tcp.port", 4189),), _pcep),
     Dissector("rpkirtr", "RPKI to Router Protocol", (("tcp.port", 323),), _rtr),

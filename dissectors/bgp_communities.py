@@ -25,8 +25,8 @@ WELL_KNOWN = {
     0xFFFFFF03: "NO_EXPORT_SUBCONFED",
     0xFFFFFF04: "NOPEER",
 }
-TWO_OCTET_AS, ADDRESS, FOUR_OCTET_AS, OPAQUE, EVPN = 0, 1, 2, 3, 6
-GENERIC, GENERIC_ADDRESS, GENERIC_FOUR_OCTET_AS = 0x80, 0x81, 0x82
+TWO_OCTET_AS, ADDRESS, FOUR_OCTET_AS = range(3)
+GENERIC_ADDRESS, GENERIC_FOUR_OCTET_AS = 0x81, 0x82
 TYPE_NAMES = {
     0x00: "2-octet AS",
     0x01: "IPv4 address",
@@ -87,6 +87,20 @@ _SUBTYPES = {
     (0x81, 0x08): "flow redirect",
     (0x82, 0x08): "flow redirect",
 }
+_SUBTYPE_FIELDS = {
+    0x00: "bgp.ext_com.stype_tr_as2",
+    0x01: "bgp.ext_com.stype_tr_IP4",
+    0x02: "bgp.ext_com.stype_tr_as4",
+    0x03: "bgp.ext_com.stype_tr_opaque",
+    0x06: "bgp.ext_com.stype_tr_evpn",
+    0x40: "bgp.ext_com.stype_ntr_as2",
+    0x41: "bgp.ext_com.stype_ntr_IP4",
+    0x42: "bgp.ext_com.stype_ntr_as4",
+    0x43: "bgp.ext_com.stype_ntr_opaque",
+    0x80: "bgp.ext_com.stype_tr_exp",
+    0x81: "bgp.ext_com.stype_tr_exp_2",
+    0x82: "bgp.ext_com.stype_tr_exp_3",
+}
 _VALIDATION_STATES = {0: "valid", 1: "not found", 2: "invalid"}
 _TUNNELS = {
     1: "L2TPv3",
@@ -109,7 +123,7 @@ def extended_text(octets: bytes) -> str:
     """An extended community of 8 octets in words: "route target 65000:100"."""
     kind, subtype = octets[0], octets[1]
     value = octets[2:8]
-    form = {GENERIC_ADDRESS: ADDRESS, GENERIC_FOUR_OCTET_AS: FOUR_OCTET_AS}.get(kind, kind & ~0x40)
+    form = _form(kind)
     named_type = _SUBTYPES.get((kind, subtype))
     if (kind, subtype) == (0x40, 0x04):
         autonomous_system, octets_a_second = struct.unpack("!Hf", value)
@@ -128,6 +142,11 @@ def extended_text(octets: bytes) -> str:
         return f"{what} {_administered(value, form)}"
     what = named_type or f"{TYPE_NAMES.get(kind, f'type {kind}')} subtype {subtype}"
     return f"{what} 0x{value.hex()}"
+
+
+def _form(kind: int) -> int:
+    """Which of the three forms of "administrator : number" a type's value has, or another type's number."""
+    return {GENERIC_ADDRESS: ADDRESS, GENERIC_FOUR_OCTET_AS: FOUR_OCTET_AS}.get(kind, kind & ~0x40)
 
 
 def _administered(value: bytes, form: int) -> str:
@@ -161,11 +180,25 @@ def write_extended_communities(passage: Passage) -> str:
         text = extended_text(passage.peek(8).to_bytes(8, "big"))
         with passage.element("Extended community", 8, "bgp.ext_community") as community:
             community.value = text
-            community.number("Type", 1, "bgp.ext_com.type", named(TYPE_NAMES))
-            community.number("Subtype", 1)
-            community.opaque("Value", 6, "bgp.ext_com.value_raw")
+            kind = community.number("Type", 1, "bgp.ext_com.type", named(TYPE_NAMES))
+            community.number("Subtype", 1, _SUBTYPE_FIELDS.get(kind))
+            _write_value(community, _form(kind))
         shown.append(text)
     return ", ".join(shown)
+
+
+def _write_value(community: Passage, form: int) -> None:
+    if form == ADDRESS:
+        community.ipv4("IPv4 address", "bgp.ext_com.value_IP4")
+        community.number("Number", 2, "bgp.ext_com.value_an2")
+    elif form == FOUR_OCTET_AS:
+        community.number("AS", 4, "bgp.ext_com.value_as4")
+        community.number("Number", 2, "bgp.ext_com.value_an2")
+    elif form == TWO_OCTET_AS:
+        community.number("AS", 2, "bgp.ext_com.value_as2")
+        community.number("Number", 4, "bgp.ext_com.value_an4")
+    else:
+        community.opaque("Value", 6, "bgp.ext_com.value_raw")
 
 
 def write_ipv6_extended_communities(passage: Passage) -> str:

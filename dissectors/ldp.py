@@ -7,10 +7,9 @@ from dissectors.ldp_tlvs import write_tlvs
 from dissectors.messages import Framing, describe_messages
 from dissectors.passage import Passage
 
-HEADER_SIZE = 10
+HEADER_SIZE = 14
+"""Of a PDU and the first message's type and length, which tell a PDU from octets that happen to begin with 1."""
 VERSION = 1
-LEAST_PDU_LENGTH = 6
-"""The PDU length counts from the LDP identifier on, which has six octets."""
 VENDOR_PRIVATE, EXPERIMENTAL = range(0x3E00, 0x3F00), range(0x3F00, 0x4000)
 NAMES = {
     0x0001: "Notification",
@@ -35,13 +34,18 @@ NAMES = {
 
 
 def begins_pdu(head: bytes) -> bool:
-    """Whether these octets, as many as there are of a header's 10, may begin a PDU."""
+    """Whether these octets, as many as there are of the first 14, may begin a PDU."""
     if not VERSION.to_bytes(2, "big").startswith(head[:2]):
         return False
-    return len(head) < 4 or int.from_bytes(head[2:4], "big") >= LEAST_PDU_LENGTH
+    if len(head) < HEADER_SIZE:
+        return True
+    kind, message_length = int.from_bytes(head[10:12], "big") & 0x7FFF, int.from_bytes(head[12:14], "big")
+    is_known = kind in NAMES or kind in VENDOR_PRIVATE or kind in EXPERIMENTAL
+    return is_known and 4 <= message_length <= _length(head) - HEADER_SIZE
 
 
 def _length(head: bytes) -> int:
+    """The PDU length counts from the LDP identifier on."""
     return 4 + int.from_bytes(head[2:4], "big")
 
 
@@ -55,7 +59,7 @@ def name_of(kind: int) -> str:
 
 
 def write_pdu(pdu: Passage) -> None:
-    """Write one PDU, whose passage is as long as its header says."""
+    """Write one PDU, whose passage is as long as its header says; it is called by its messages."""
     pdu.label = "PDU"
     pdu.number("Version", 2, "ldp.hdr.version")
     pdu.number("PDU length", 2, "ldp.hdr.pdu_len")
@@ -98,5 +102,5 @@ FRAMING = Framing(
 
 
 def describe(octets: bytes, start: int, end: int) -> Layer:
-    """The LDP PDUs of one TCP segment or UDP datagram."""
+    """The LDP PDUs of one TCP segment."""
     return describe_messages(FRAMING, octets, start, end)

@@ -204,13 +204,13 @@ def _prefix(element: Passage, kind: int) -> str:
 
 
 def _pseudowire(element: Passage) -> str:
-    bits = ((0x8000, "Control word (C)", f"{TLV}.fec.vc.controlword"),)
-    kind = element.bits("PW type", 2, f"{TLV}.fec.vc.vctype", bits, lambda word: f"0x{word & 0x7FFF:04x}")
-    size = element.number("PW info length", 1, f"{TLV}.fec.vc.infolength")
-    element.number("Group identifier", 4, f"{TLV}.fec.vc.groupid")
+    bits = ((0x8000, "Control word (C)", f"{TLV}.fec.pw.controlword"),)
+    kind = element.bits("PW type", 2, f"{TLV}.fec.pw.pwtype", bits, lambda word: f"0x{word & 0x7FFF:04x}")
+    size = element.number("PW info length", 1, f"{TLV}.fec.pw.infolength")
+    element.number("Group identifier", 4, f"{TLV}.fec.pw.groupid")
     if not size:
         return f"PWid type 0x{kind & 0x7FFF:04x}, all of the group"
-    identifier = element.number("PW identifier", 4, f"{TLV}.fec.vc.vcid")
+    identifier = element.number("PW identifier", 4, f"{TLV}.fec.pw.pwid")
     if element.left:
         element.rest("Interface parameters")
     return f"PWid {identifier} type 0x{kind & 0x7FFF:04x}"

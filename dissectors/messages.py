@@ -25,14 +25,16 @@ class Framing:
     header_size: int
     """Octets after which the message's length is known."""
     begins: Callable[[bytes], bool]
-    """Whether these octets, `header_size` of them or (at a segment's end) fewer, may begin a message."""
+    """Whether these octets, `header_size` and `looks_beyond` of them or (at a segment's end) fewer, may begin a message."""
     length: Callable[[bytes], int]
-    """A message's length in octets, its header included, from its first `header_size` octets."""
+    """A message's length in octets, its header included; at least `header_size` where the octets begin one."""
     write: Callable[[Passage], None]
     """Write one message; sets the passage's `label` and `value`."""
     marker: bytes = b""
     """What every message begins with, where that is enough to find one."""
     continuation_name: str | None = None
+    looks_beyond: int = 0
+    """Octets behind the header that `begins` may look at, where a header alone tells little."""
 
 
 def describe_messages(framing: Framing, octets: bytes, start: int, end: int) -> Layer:
@@ -42,14 +44,15 @@ def describe_messages(framing: Framing, octets: bytes, start: int, end: int) -> 
     labels: list[str] = []
     at = start
     while at < limit:
-        head = octets[at : min(at + framing.header_size, limit)]
+        head = octets[at : min(at + framing.header_size + framing.looks_beyond, limit)]
         if not framing.begins(head):
             behind = _next_marker(framing.marker, octets, at + 1, limit)
             field = _not_a_message(framing, at, behind, is_first=at == start)
         elif len(head) < framing.header_size:
             behind = limit
-            rest = _rest_is_elsewhere(octets, end, limit, "the message's header")
-            field = Field("start of a message", f"{len(head)} octets of its header", at, limit, (rest,))
+            what = f"{len(head)} octets of a header are here"
+            parts = (Field("incomplete", head.hex(), at, limit), _rest_is_elsewhere(octets, end, limit, what))
+            field = Field("start of a message", "", at, limit, parts)
         else:
             behind = at + framing.length(head)
             field = _message(framing, octets, at, behind, end, limit)

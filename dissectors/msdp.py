@@ -1,7 +1,7 @@
 """MSDP (RFC 3618 12): TLVs, each a message of its own.
 
-A header is three octets, so a segment that begins in the middle is told from one that does not by the type and by
-what each type says about its length.
+A header is three octets, so a segment that begins in the middle is told from one that does not by what each type
+says about its length, and by the first entry of a Source-Active message.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ TYPE_NAMES = {
     6: "Traceroute in progress",
     7: "Traceroute reply",
 }
+LOOKS_BEYOND = 9
+"""To the first entry's prefix length."""
 MOST_OCTETS = 9192
 """RFC 3618 12.1: the longest TLV."""
 _LEAST_OCTETS = {SOURCE_ACTIVE: 8, REQUEST: 8, RESPONSE: 8, KEEP_ALIVE: 3, NOTIFICATION: 5}
-_MOST_OCTETS = {REQUEST: 8, KEEP_ALIVE: 3}
+_LOOKS_BEYOND = 9
+"""To the first entry's prefix length."""
+MOST_OCTETS = {REQUEST: 8, KEEP_ALIVE: 3}
 _ERROR_NAMES = {
     1: "Message Header Error",
     2: "SA-Request Error",
@@ -38,13 +42,22 @@ _ERROR_NAMES = {
 
 
 def begins_tlv(head: bytes) -> bool:
-    """Whether these octets, as many as there are of a header's 3, may begin a TLV."""
+    """Whether these octets, as many as there are of the first 12, may begin a TLV."""
     if head[0] not in TYPE_NAMES:
         return False
     if len(head) < HEADER_SIZE:
         return True
+    if head[0] in (SOURCE_ACTIVE, RESPONSE) and not _begins_source_active(head):
+        return False
     least, most = _LEAST_OCTETS.get(head[0], HEADER_SIZE), _MOST_OCTETS.get(head[0], MOST_OCTETS)
     return least <= _length(head) <= most
+
+
+def _begins_source_active(head: bytes) -> bool:
+    """RFC 3618 12.2.1: the entries fit, and a source's prefix has 32 bits."""
+    if len(head) > 3 and _length(head) < 8 + 12 * head[3]:
+        return False
+    return len(head) < HEADER_SIZE + LOOKS_BEYOND or head[3] == 0 or head[11] == 32
 
 
 def _length(head: bytes) -> int:
@@ -93,6 +106,7 @@ FRAMING = Framing(
     begins=begins_tlv,
     length=_length,
     write=write_tlv,
+    looks_beyond=LOOKS_BEYOND,
 )
 
 

@@ -152,7 +152,9 @@ class Passage:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Turn what is wrong with this passage's structure into a "malformed" field over its rest."""
+        """Turn what is wrong with this passage's structure into a "malformed" field over its rest, and the first
+        octets of something whose last ones are not at hand into an "incomplete" one.
+        """
         try:
             yield
             self.rest("Octets left over")
@@ -160,6 +162,11 @@ class Passage:
             self.malformed(str(error))
             if not self.is_whole:
                 raise OctetsMissingError from None
+        except OctetsMissingError:
+            if self.at < self.limit:
+                self.fields.append(Field("incomplete", in_hexadecimal(self.remaining()), self.at, self.limit))
+                self.at = self.limit
+            raise
 
     def malformed(self, reason: str) -> None:
         """Write what is wrong over the octets at hand that are left."""

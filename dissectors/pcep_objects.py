@@ -126,6 +126,15 @@ _SUBOBJECT_NAMES = {
     65: "IPv6 path key",
 }
 _OBJECT_FLAGS = ((0x02, "Processing rule (P)", "pcep.obj.hdr.flags.p"), (0x01, "Ignore (I)", "pcep.obj.hdr.flags.i"))
+_STATEFUL_FLAGS = (
+    (0x01, "LSP update (U)", "pcep.stateful-pce-capability.lsp-update"),
+    (0x02, "Include database version (S)", "pcep.sync-capability.include-db-version"),
+    (0x04, "LSP instantiation (I)", "pcep.stateful-pce-capability.lsp-instantiation"),
+    (0x08, "Triggered resynchronization (T)", "pcep.stateful-pce-capability.triggered-resync"),
+    (0x10, "Delta synchronization (D)", "pcep.stateful-pce-capability.delta-lsp-sync"),
+    (0x20, "Triggered initial synchronization (F)", "pcep.stateful-pce-capability.triggered-initial-sync"),
+)
+"""RFC 8231 7.1.1, RFC 8232, RFC 8281 4.1."""
 _OPERATIONAL_NAMES = {0: "down", 1: "up", 2: "active", 3: "going down", 4: "going up"}
 
 
@@ -159,6 +168,8 @@ def _tlvs(inside: Passage) -> None:
             tlv.number("Length", 2, "pcep.tlv.length")
             if kind == 17 and length:
                 tlv.value = tlv.text("Name", length, "pcep.tlv.symbolic-path-name")
+            elif kind == 16 and length == 4:
+                tlv.bits("Flags", 4, "pcep.stateful-pce-capability.flags", _STATEFUL_FLAGS)
             elif length:
                 tlv.opaque("Value", length, "pcep.tlv.data")
             if tlv.left:

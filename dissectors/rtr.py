@@ -79,7 +79,7 @@ def write_pdu(pdu: Passage) -> None:
     elif kind in (ROUTER_KEY, ASPA):
         # The third octet of the header is a flags field here, and the fourth is zero.
         flags = pdu.number("Flags", 1, "rpki-rtr.flags", _announcement)
-        pdu.number("Reserved", 1, "rpki-rtr.reserved")
+        pdu.number("Reserved", 1)
         pdu.number("Length", 4, "rpki-rtr.length")
         if kind == ROUTER_KEY:
             pdu.opaque("Subject key identifier", 20, "rpki-rtr.subject_key_identifier")

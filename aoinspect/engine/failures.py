@@ -22,7 +22,7 @@ from aoinspect.engine.verdicts import Method, Reason, Verdict
 
 SEGMENTS_PER_CONNECTION = 12
 OFFERS_PER_CONNECTION = 1_024
-"""Segments of a connection that are looked at before its choice stands."""
+"""Segments of a connection that are looked at before its choice stands: KeyIDs that never repeat cost no more."""
 OCTETS_LIMIT = 64 * 1024 * 1024
 """Octets kept over a whole run."""
 
@@ -37,8 +37,6 @@ class Occasion(IntEnum):
     """mismatch or no-key."""
     REFUSED = 1
     """Verified under the sender's key, and the receiving end's keys drop it."""
-    ISN_UNKNOWN = 2
-    """Unverifiable for want of an ISN."""
 
 
 class _Shape(IntEnum):
@@ -104,14 +102,13 @@ class Failures:
         """Takes one batch of judged segments (arrays of one length, in capture order)."""
         verdicts = judgement.verdicts
         is_failing = ((verdicts == Verdict.MISMATCH) | (verdicts == Verdict.NO_KEY)) & (segments.methods != Method.NONE)
-        is_unknown = judgement.reasons == Reason.ISN_UNKNOWN
-        rows = np.flatnonzero(is_failing | is_refused | is_unknown)
+        rows = np.flatnonzero(is_failing | is_refused)
         if not len(rows):
             return
-        occasions = np.where(is_failing, Occasion.FAILED, np.where(is_refused, Occasion.REFUSED, Occasion.ISN_UNKNOWN))
+        occasions = np.where(is_failing, Occasion.FAILED, Occasion.REFUSED)
         groups = judgement.connections[rows].astype(np.int64)
         for column, width in (
-            (occasions[rows], 2),
+            (occasions[rows], 1),
             (sides[rows], 1),
             (_shapes(segments)[rows], 3),
             (segments.key_ids[rows], 8),
@@ -171,7 +168,7 @@ class Failures:
 
 
 def _connection_of(group: int) -> int:
-    return group >> 14
+    return group >> 13
 
 
 def _shapes(segments: Segments) -> U8:

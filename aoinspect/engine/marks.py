@@ -103,9 +103,7 @@ class Marks:
     def __len__(self) -> int:
         return len(self._columns)
 
-    def note_batch(
-        self, segments: Segments, sides: U8, judgement: Judgement, reached: U64, capture: int
-    ) -> None:
+    def note_batch(self, segments: Segments, sides: U8, judgement: Judgement, reached: U64, capture: int) -> None:
         """Takes one batch of judged segments (arrays of one length, in capture order).
 
         `reached`, shape (connections, 2), is the highest position (SNE << 32 | seq) of each connection and side before

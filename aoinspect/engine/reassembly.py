@@ -2,7 +2,8 @@
 
 A path of its own, one step per fragment: TCP avoids fragmentation, and a capture that has any has few. A completed
 datagram becomes a frame again, a whole IP packet in the batch of the fragment that completed it, and goes through the
-same hops as every other. What never completes is handed out at the end, for its first piece to be judged as a fragment.
+same hops as every other. What never completes is handed out at the end of the capture, for its first piece to be judged
+as a fragment: so late, because its place among the rows must not depend on how the capture is cut into batches.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ TIMEOUT_NS = 60_000_000_000
 PENDING_LIMIT = 4_096
 """Datagrams kept waiting; beyond it the oldest is given up."""
 
+ABANDONED_LIMIT = 4_096
+"""First pieces of given-up datagrams that are kept for the end; further ones are only counted."""
+
 DATAGRAM_LIMIT = 65_535
+"""Octets of an IPv4 packet, header included, and of an IPv6 payload."""
 
 LINKTYPE_IPV4 = 228
 LINKTYPE_IPV6 = 229
@@ -52,7 +57,8 @@ class _Pending:
     first: Datagram | None = None
 
 
-_Identity = tuple[bytes, bytes, int, int]
+_Identity = tuple[bytes, bytes, int, int, int, int]
+"""Addresses, protocol and identification (RFC 791 3.2), VLAN and interface: VRFs may share the others."""
 
 
 class Reassembler:
@@ -60,40 +66,42 @@ class Reassembler:
 
     def __init__(self) -> None:
         self._pending: dict[_Identity, _Pending] = {}
+        self._abandoned: list[Datagram] = []
         self.given_up = 0
         """Datagrams that stayed incomplete."""
 
     def add(self, batch: FrameBatch, fragments: FragmentPieces) -> tuple[list[Datagram], list[Datagram]]:
-        """The datagrams that `fragments` complete, and the first pieces of those that are given up meanwhile."""
+        """The datagrams that `fragments` complete, and those to be judged incomplete by now.
+
+        The latter are none: what is given up waits for `finish`.
+        """
         completed: list[Datagram] = []
-        abandoned: list[Datagram] = []
         for position in range(len(fragments.indices)):
-            row = int(fragments.indices[position])
-            time_ns = int(batch.times_ns[row])
-            abandoned += self._expire(time_ns)
+            self._expire(int(batch.times_ns[int(fragments.indices[position])]))
             datagram = self._add_piece(batch, fragments, position)
             if datagram is not None:
                 completed.append(datagram)
-        return completed, abandoned
+        return completed, []
 
     def finish(self) -> list[Datagram]:
-        """The first pieces of all datagrams that are still incomplete."""
-        remaining = [pending.first for pending in self._pending.values() if pending.first is not None]
-        self.given_up += len(self._pending)
+        """The first pieces of all datagrams that stayed incomplete, in the order of their frames."""
+        for pending in self._pending.values():
+            self._give_up(pending)
         self._pending.clear()
-        return remaining
+        return sorted(self._abandoned, key=lambda datagram: datagram.frame)
 
-    def _expire(self, now_ns: int) -> list[Datagram]:
-        abandoned: list[Datagram] = []
+    def _expire(self, now_ns: int) -> None:
         while self._pending:
             identity, oldest = next(iter(self._pending.items()))
             if len(self._pending) <= PENDING_LIMIT and now_ns - oldest.opened_ns < TIMEOUT_NS:
-                break
+                return
             del self._pending[identity]
-            self.given_up += 1
-            if oldest.first is not None:
-                abandoned.append(oldest.first)
-        return abandoned
+            self._give_up(oldest)
+
+    def _give_up(self, pending: _Pending) -> None:
+        self.given_up += 1
+        if pending.first is not None and len(self._abandoned) < ABANDONED_LIMIT:
+            self._abandoned.append(pending.first)
 
     def _add_piece(self, batch: FrameBatch, fragments: FragmentPieces, position: int) -> Datagram | None:
         row = int(fragments.indices[position])
@@ -119,19 +127,22 @@ class Reassembler:
             source = octets[network + 8 : network + 24].tobytes()
             addresses = source, octets[destination : destination + 16].tobytes()
             header = _ipv6_header(octets[network : network + 40].tobytes(), addresses[1], protocol)
-        identity = (*addresses, protocol, identification)
+        vlan, interface = int(fragments.vlans[position]), int(fragments.cooked_interfaces[position])
+        identity = (*addresses, protocol, identification, vlan, interface)
         pending = self._pending.get(identity)
         if pending is None:
             pending = self._pending[identity] = _Pending(int(batch.times_ns[row]))
         payload = octets[start : min(end, limit)].tobytes()
-        if offset == 0:
+        if offset == 0 and pending.first is None:
             pending.header = header
             pending.first = _datagram(batch, fragments, position, header, payload, is_complete=False)
-        if min(end, limit) < end or offset + len(payload) > DATAGRAM_LIMIT:
+        headers = len(header) if is_ipv4 else 0
+        if min(end, limit) < end or headers + offset + len(payload) > DATAGRAM_LIMIT:
             return None  # A piece that the snap length cut cannot complete anything.
-        # The first copy of a piece counts, as in every stack that fears overlapping fragments (RFC 5722).
-        pending.pieces.setdefault(offset, payload)
-        if not has_more:
+        if payload:
+            # The first copy of a piece counts, as in every stack that fears overlapping fragments (RFC 5722).
+            pending.pieces.setdefault(offset, payload)
+        if not has_more and pending.total is None:
             pending.total = offset + len(payload)
         whole = _join(pending)
         if whole is None:
@@ -170,9 +181,7 @@ def _datagram(
     row = int(fragments.indices[position])
     length = len(header) + len(payload)
     if header[0] >> 4 == 4:
-        packet = (
-            header[:2] + min(length, 0xFFFF).to_bytes(2, "big") + header[4:6] + b"\0\0" + header[8:] + payload
-        )
+        packet = header[:2] + min(length, 0xFFFF).to_bytes(2, "big") + header[4:6] + b"\0\0" + header[8:] + payload
         link_type = LINKTYPE_IPV4
     else:
         packet = header[:4] + min(len(payload), 0xFFFF).to_bytes(2, "big") + header[6:] + payload

@@ -249,13 +249,9 @@ class Timeline:
         self.number("last_times_ns")[runs] = rows.times_ns[lasts]
         self.number("segments")[runs] += lasts - starts + 1
         for verdict in np.flatnonzero(np.bincount(rows.verdicts)).tolist():
-            self.verdicts[runs, verdict] += np.add.reduceat(
-                (rows.verdicts == verdict).astype(np.int64), starts
-            )
+            self.verdicts[runs, verdict] += np.add.reduceat((rows.verdicts == verdict).astype(np.int64), starts)
         for coverage in np.flatnonzero(np.bincount(rows.coverages)).tolist():
-            self.coverages[runs, coverage] += np.add.reduceat(
-                (rows.coverages == coverage).astype(np.int64), starts
-            )
+            self.coverages[runs, coverage] += np.add.reduceat((rows.coverages == coverage).astype(np.int64), starts)
         is_last = np.append(is_first[1:], True)
         self._open[connections[is_last], sides[is_last]] = runs[is_last]
 
@@ -278,9 +274,7 @@ class Timeline:
         self._highest[connections, sides] = _farther(highest_of_piece, reached)
         return begins_behind, stays_behind
 
-    def _follow_acks(
-        self, rows: RunRows, starts: I64, lasts: I64, is_first: Mask, connections: I32, sides: U8
-    ) -> Mask:
+    def _follow_acks(self, rows: RunRows, starts: I64, lasts: I64, is_first: Mask, connections: I32, sides: U8) -> Mask:
         """Whether each piece's first segment acknowledges less than the segment before it in its direction."""
         counts = rows.has_ack & _counts(rows.verdicts)
         before = np.where(

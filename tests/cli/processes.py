@@ -51,6 +51,23 @@ def octets_waiting(descriptor: int) -> int:
     return int.from_bytes(answer, sys.byteorder)
 
 
+def wait_until_idle(process: subprocess.Popen[bytes]) -> None:
+    """Waits until the process waits for something itself, and has done so for a while."""
+    statistics = Path(f"/proc/{process.pid}/stat")
+    if not statistics.exists():
+        time.sleep(3)
+        return
+
+    def is_idle() -> bool:
+        before = statistics.read_text().rpartition(")")[2].split()
+        time.sleep(0.3)
+        after = statistics.read_text().rpartition(")")[2].split()
+        # The state, and the clock ticks spent in and for the process.
+        return before[0] == after[0] == "S" and before[11:13] == after[11:13]
+
+    wait_until(is_idle)
+
+
 class Terminal:
     """A pseudo-terminal for a process to write to."""
 

@@ -19,7 +19,15 @@ from aoinspect.engine.table import Rows
 from aoinspect.keys.model import KeyStore
 from aoinspect.progress import InterruptibleAnalyzer, Interruption
 from dissectors.registry import Registry
-from tests.cli.processes import PATIENCE_SECONDS, SAMPLES, command, environment, octets_waiting, wait_until
+from tests.cli.processes import (
+    PATIENCE_SECONDS,
+    SAMPLES,
+    command,
+    environment,
+    octets_waiting,
+    wait_until,
+    wait_until_idle,
+)
 
 CAPTURE = (SAMPLES / "v4-sha1.pcap").read_bytes()
 
@@ -40,8 +48,8 @@ def interrupted(fifo: Path, octets: bytes, *arguments: str | Path) -> tuple[int,
     )
     with open(fifo, "wb", buffering=0) as pipe:
         pipe.write(octets)
-        # From here on the process judges what it has, or waits for more: SIGINT must do the same in both cases.
         wait_until(lambda: octets_waiting(pipe.fileno()) == 0)
+        wait_until_idle(process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, out.decode(), err.decode()

@@ -100,8 +100,8 @@ def test_flags_are_spelled_out() -> None:
 def test_octet_ranges_are_those_of_the_frame() -> None:
     frame = made.ethernet(made.ipv4(made.tcp()))
     layers = describe_frame(REGISTRY, frame, ("linktype", 1), len(frame))
-    assert [layer.node.name for layer in layers] == ["eth", "ip", "tcp"]
-    assert [(layer.node.start, layer.node.end) for layer in layers] == [(0, 14), (14, 34), (34, 70)]
+    assert [layer.node.name for layer in layers] == ["eth", "ip", "tcp", "bgp"]
+    assert [(layer.node.start, layer.node.end) for layer in layers] == [(0, 14), (14, 34), (34, 70), (70, 77)]
     source = by_name(layers[1])["ip.src"]
     assert frame[source.start : source.end] == bytes([10, 0, 0, 1])
 

@@ -94,12 +94,14 @@ def next_numbers(
 
 
 def walk_by_description(registry: Registry, frame: bytes, key: Key, wire_length: int) -> list[Step]:
-    """The frame's steps as the tree has them."""
+    """The frame's steps as the tree has them, without the protocol that nothing follows: no hop leads into it."""
     steps: list[Step] = []
     start, end = 0, max(wire_length, len(frame))
     dissector = registry.lookup(key)
     for layer in describe_frame(registry, frame, key, wire_length):
         assert dissector is not None
+        if dissector.hop is None:
+            break
         steps.append((dissector.name, start, end))
         start, end = layer.next_start, layer.next_end
         if layer.next_key is None:

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoinspect.capture.reader import open_capture
-from aoinspect.engine.filtering import Filter, FilterContext, evaluation, parse_filter
+from aoinspect.engine.filtering import FIELDS, Filter, FilterContext, evaluation, parse_filter
 from aoinspect.engine.filtering.syntax import Node
 from aoinspect.engine.pipeline import Analyzer, analyse
 from aoinspect.engine.results import connection_results
 from aoinspect.engine.table import EMPTY, Rows
 from aoinspect.errors import UsageError
 from aoinspect.keys import load_keys
-from tests.filtering.trees import World, as_dicts, filters, selects, tables
+from tests.filtering.trees import World, as_dicts, filters, made_rows, selects, single_tests
 from tests.recorded import SMALL
 
 NAMES = ("mixed", "v6-rst-after-close", "oneway-c2s")
@@ -55,7 +55,6 @@ def world_of(analyzer: Analyzer) -> World:
         connections=connection_results(analyzer),
         key_names=[mkt.name for mkt in analyzer.keyring.mkts],
         first_times_ns=[counts.first_time_ns or 0 for counts in analyzer.captures],
-        long_macs={},
         streams=streams,
     )
 
@@ -65,18 +64,28 @@ def world() -> World:
     return world_of(analysis())
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.data(), filters())
-def test_the_mask_is_what_each_row_by_itself_says(data: st.DataObject, node: Node) -> None:
+def agrees_row_by_row(node: Node, seed: int, count: int) -> None:
     analyzer, known = analysis(), world()
-    rows, macs = data.draw(tables(len(known.connections), len(NAMES), len(known.key_names)))
-    analyzer.long_macs = {
-        (int(rows.capture[row]), int(rows.frame[row])): mac for row, mac in enumerate(macs) if len(mac) > 16
-    }
+    rows, macs = made_rows(seed, count, known)
+    frames = zip(rows.capture.tolist(), rows.frame.tolist(), macs, strict=True)
+    analyzer.long_macs = {(capture, frame): mac for capture, frame, mac in frames if len(mac) > 16}
     mask = Filter(node).mask(rows, FilterContext(analyzer))
     expected = [selects(node, row, mac, known) for row, mac in zip(as_dicts(rows), macs, strict=True)]
     assert mask.dtype == np.bool_
     assert mask.tolist() == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(filters(), st.integers(0, 2**32 - 1), st.integers(0, 20))
+def test_the_mask_is_what_each_row_by_itself_says(node: Node, seed: int, count: int) -> None:
+    agrees_row_by_row(node, seed, count)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+def test_a_test_of_the_field_says_of_all_rows_what_it_says_of_each(name: str, data: st.DataObject, seed: int) -> None:
+    agrees_row_by_row(data.draw(single_tests([FIELDS[name]])), seed, 150)
 
 
 @settings(max_examples=150, deadline=None)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aoinspect.capture.frames import HEADROOM, TAILROOM, FrameBatch
@@ -144,6 +144,15 @@ def counted(batches: Iterable[list[Sent]]) -> list[int | None]:
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.lists(sent_segments(3), min_size=1, max_size=14), min_size=1, max_size=4))
+@example(
+    [
+        [
+            Sent(0, 0, 200, 0, 0x12, "past"),  # Teaches nothing, and nothing is known yet that it could replace.
+            Sent(0, 0, 101, 0, 0x10, "whole"),
+            Sent(0, 0, 100, 0, 0x02, "whole"),
+        ]
+    ]
+)
 def test_streams_are_those_of_the_rules_whatever_the_batches(batches: list[list[Sent]]) -> None:
     together = [segment for batch in batches for segment in batch]
     assert counted(batches) == told_one_by_one(together)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import NamedTuple, cast
 
 import hypothesis.strategies as st
 import numpy as np
+import numpy.typing as npt
 
 from aoinspect.engine.filtering.fields import FIELDS, Field
 from aoinspect.engine.filtering.operators import EQUALITIES, ORDERS, Operator
@@ -48,7 +49,6 @@ class World(NamedTuple):
     connections: list[ConnectionResult]
     key_names: list[str]
     first_times_ns: list[int]
-    long_macs: dict[tuple[int, int], bytes]
     streams: dict[tuple[int, int], int]
 
 
@@ -256,9 +256,9 @@ def _comparable(field: Field) -> list[Field]:
 
 
 @st.composite
-def tests(draw: st.DrawFn) -> Node:
-    """One test of one field."""
-    field = draw(st.sampled_from(list(FIELDS.values())))
+def single_tests(draw: st.DrawFn, fields: Sequence[Field]) -> Node:
+    """One test of one of the fields."""
+    field = draw(st.sampled_from(fields))
     operand = draw(operands_of(field))
     kind = draw(st.sampled_from(("exists", "comparison", "membership", "fields")))
     if field.type.name == "presence" or kind == "exists":
@@ -286,57 +286,56 @@ def filters() -> st.SearchStrategy[Node]:
         several = st.lists(parts, min_size=2, max_size=3).map(tuple)
         return st.one_of(st.builds(Not, parts), *(st.builds(join, several) for join in (And, Or, Xor)))
 
-    return st.recursive(tests(), joined, max_leaves=6)
+    return st.recursive(single_tests(list(FIELDS.values())), joined, max_leaves=6)
 
 
 # Rows of every kind.
 
+Columns = dict[str, npt.NDArray[np.generic]]
 
-@st.composite
-def tables(draw: st.DrawFn, connections: int, captures: int, keys: int) -> tuple[Rows, list[bytes]]:
+
+def made_rows(seed: int, count: int, world: World) -> tuple[Rows, list[bytes]]:
     """Rows with few distinct values in each column, and the whole MAC of each."""
-    count = draw(st.integers(0, 12))
+    rng = np.random.default_rng(seed)
 
-    def column(
-        choices: st.SearchStrategy[int], dtype: type[np.generic]
-    ) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
-        return np.array(draw(st.lists(choices, min_size=count, max_size=count)), dtype=dtype)
+    def column(choices: Sequence[int], dtype: type[np.generic]) -> npt.NDArray[np.generic]:
+        return np.array([choices[index] for index in rng.integers(len(choices), size=count)], dtype=dtype)
 
-    numbers = st.sampled_from((0, 1, 2, 3, 100, 0xFFFFFFFE, 0xFFFFFFFF))
-    octets = st.sampled_from((0, 1, 2, 100, 255))
-    macs = draw(
-        st.lists(st.lists(st.sampled_from(MAC_ALPHABET), max_size=20).map(bytes), min_size=count, max_size=count)
-    )
-    methods = column(st.sampled_from(list(Method)), np.uint8)
-    macs = [
-        b"" if method == Method.NONE else mac[:16] if method == Method.MD5 else mac
-        for mac, method in zip(macs, methods.tolist(), strict=True)
-    ]
-    rows = Rows(
-        frame=np.arange(1, count + 1, dtype=np.uint64),
-        capture=column(st.integers(0, captures - 1), np.uint16),  # type: ignore[arg-type]
-        offset=np.zeros(count, dtype=np.uint64),
-        time_ns=column(st.sampled_from(TIMES_NS), np.int64),  # type: ignore[arg-type]
-        connection=column(st.integers(0, connections - 1), np.uint32),  # type: ignore[arg-type]
-        direction=column(st.integers(0, 1), np.uint8),  # type: ignore[arg-type]
-        seq=column(numbers, np.uint32),  # type: ignore[arg-type]
-        ack=column(numbers, np.uint32),  # type: ignore[arg-type]
-        flags=column(st.sampled_from((0, 2, 0x10, 0x12, 0x18, 0xFFF)), np.uint16),  # type: ignore[arg-type]
-        payload_length=column(numbers, np.uint32),  # type: ignore[arg-type]
-        method=methods,  # type: ignore[arg-type]
-        key_id=column(octets, np.uint8),  # type: ignore[arg-type]
-        rnext_key_id=column(octets, np.uint8),  # type: ignore[arg-type]
-        mac_length=np.array([len(mac) for mac in macs], dtype=np.uint8),
-        sne=column(numbers, np.uint32),  # type: ignore[arg-type]
-        mkt=column(st.integers(0, keys - 1) | st.just(NO_MKT), np.uint16),  # type: ignore[arg-type]
-        verdict=column(st.sampled_from(list(Verdict)), np.uint8),  # type: ignore[arg-type]
-        reason=column(st.sampled_from(list(Reason)), np.uint8),  # type: ignore[arg-type]
-        coverage=column(st.sampled_from(list(Coverage)), np.uint8),  # type: ignore[arg-type]
-        has_sne=column(st.booleans(), np.bool_),  # type: ignore[arg-type]
-        is_refused=column(st.booleans(), np.bool_),  # type: ignore[arg-type]
-        mac=np.array([mac[:16].ljust(16, b"\0") for mac in macs], dtype="V16"),
-    )
-    return rows, macs
+    numbers = (0, 1, 2, 3, 100, 0xFFFFFFFE, 0xFFFFFFFF)
+    octets = (0, 1, 2, 100, 255)
+    methods = column(list(Method), np.uint8)
+    macs = [_made_mac(rng, Method(method)) for method in methods.tolist()]
+    columns: Columns = {
+        "frame": np.arange(1, count + 1, dtype=np.uint64),
+        "capture": column(range(len(world.first_times_ns)), np.uint16),
+        "offset": np.zeros(count, dtype=np.uint64),
+        "time_ns": column(TIMES_NS, np.int64),
+        "connection": column(range(len(world.connections)), np.uint32),
+        "direction": column((0, 1), np.uint8),
+        "seq": column(numbers, np.uint32),
+        "ack": column(numbers, np.uint32),
+        "flags": column((0, 2, 0x10, 0x12, 0x18, 0xFFF), np.uint16),
+        "payload_length": column(numbers, np.uint32),
+        "method": methods,
+        "key_id": column(octets, np.uint8),
+        "rnext_key_id": column(octets, np.uint8),
+        "mac_length": np.array([len(mac) for mac in macs], dtype=np.uint8),
+        "sne": column(numbers, np.uint32),
+        "mkt": column((*range(len(world.key_names)), NO_MKT), np.uint16),
+        "verdict": column(list(Verdict), np.uint8),
+        "reason": column(list(Reason), np.uint8),
+        "coverage": column(list(Coverage), np.uint8),
+        "has_sne": column((0, 1), np.bool_),
+        "is_refused": column((0, 1), np.bool_),
+        "mac": np.array([mac[:16].ljust(16, b"\0") for mac in macs], dtype="V16"),
+    }
+    return Rows._make(columns[name] for name in Rows._fields), macs
+
+
+def _made_mac(rng: np.random.Generator, method: Method) -> bytes:
+    """None, or a short or long one of few different octets; a digest fits the table's column."""
+    length = int(rng.integers(0, {Method.NONE: 1, Method.AO: 21, Method.MD5: 17}[method]))
+    return bytes(MAC_ALPHABET[index] for index in rng.integers(len(MAC_ALPHABET), size=length))
 
 
 def as_dicts(rows: Rows) -> list[dict[str, int]]:

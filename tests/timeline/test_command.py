@@ -34,7 +34,9 @@ def test_it_works_without_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert [change["frame"] for change in connection["transitions"] if change["trigger"] == "unprompted"] == [36]
 
 
-@pytest.mark.parametrize("form, begins", [("json", "{"), ("svg", "<svg "), ("html", "<!DOCTYPE html>"), ("text", "#0 A ")])
+@pytest.mark.parametrize(
+    "form, begins", [("json", "{"), ("svg", "<svg "), ("html", "<!DOCTYPE html>"), ("text", "#0 A ")]
+)
 def test_a_file_gets_what_stdout_would_get(
     form: str, begins: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,9 +71,7 @@ class TestManyConnections:
         capture, keys = many(tmp_path)
         assert run_command([str(capture), "--keys", str(keys), "-o", str(tmp_path / "out")]) == 0
         text = (tmp_path / "out").read_text()
-        assert [line for line in text.splitlines() if line.startswith("#")] == [
-            "#3 A 10.0.0.1:40003  B 10.0.0.2:179"
-        ]
+        assert [line for line in text.splitlines() if line.startswith("#")] == ["#3 A 10.0.0.1:40003  B 10.0.0.2:179"]
         told = capsys.readouterr().err
         assert told == "aoinspect: 29 more connections have neither changes nor failures; --all shows them too\n"
 

@@ -62,7 +62,9 @@ def test_a_capture_is_drawn_as_its_golden_file_says(
 
 
 def test_every_golden_file_belongs_to_a_picture() -> None:
-    assert sorted(path.name for path in GOLDEN.iterdir()) == sorted(f"{name}.{form}" for name in NAMES for form in FORMS)
+    assert sorted(path.name for path in GOLDEN.iterdir()) == sorted(
+        f"{name}.{form}" for name in NAMES for form in FORMS
+    )
 
 
 class TestText:
@@ -247,7 +249,8 @@ class TestJson:
         for lane, drawn in zip(connection["lanes"], picture.lanes, strict=True):
             pieces = lane["spans"] if drawn.spans else lane["marks"]
             assert [(piece["start"], piece["end"]) for piece in pieces] == [
-                (piece.start, piece.end) for piece in (*drawn.spans, *drawn.marks)
+                *((span.start, span.end) for span in drawn.spans),
+                *((placed.start, placed.end) for placed in drawn.marks),
             ]
         assert [change["requested_at"] for change in connection["transitions"]] == [
             placed.requested_at for placed in picture.transitions

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aoinspect.engine.results import DIRECTIONS
 from aoinspect.engine.verdicts import Method
 from aoinspect.report.axis import AxisUnit, Window, duration_text
-from aoinspect.report.lanes import LaneWhat, Picture, is_eventful
+from aoinspect.report.lanes import Lane, LaneWhat, Picture, is_eventful
 from tests.conversation import Conversation
 from tests.recorded import OWN_CAPTURES, SAMPLES, RecordedCapture
 from tests.timeline.pictures import pictures_of, report_of, told_report
@@ -30,14 +30,19 @@ def sample(name: str, unit: AxisUnit = AxisUnit.TIME) -> Picture:
     return pictures_of(report_of(SAMPLES / f"{name}.pcap", SAMPLES / f"{name}.toml"), unit)[0]
 
 
+def extents(lane: Lane) -> list[tuple[int, int]]:
+    """Start and end of everything in a lane."""
+    return [(span.start, span.end) for span in lane.spans] + [(placed.start, placed.end) for placed in lane.marks]
+
+
 @pytest.mark.parametrize("unit", AxisUnit)
 @every_capture
 def test_every_span_and_mark_lies_on_the_axis(capture: RecordedCapture, unit: AxisUnit) -> None:
     for picture in pictures(capture, unit):
         whole = picture.axis.whole
         for lane in picture.lanes:
-            for piece in (*lane.spans, *lane.marks):
-                assert whole.first <= piece.start <= piece.end <= whole.last
+            for start, end in extents(lane):
+                assert whole.first <= start <= end <= whole.last
         for placed in picture.transitions:
             assert whole.first <= placed.position <= whole.last
 
@@ -74,9 +79,7 @@ def test_lanes_cover_exactly_the_runs(capture: RecordedCapture) -> None:
     st.floats(0.0001, 1),
     st.floats(0, 1),
 )
-def test_no_zoom_loses_a_mark_or_a_span(
-    chosen: tuple[str, AxisUnit], cells: int, factor: float, where: float
-) -> None:
+def test_no_zoom_loses_a_mark_or_a_span(chosen: tuple[str, AxisUnit], cells: int, factor: float, where: float) -> None:
     picture = sample(*chosen)
     whole = picture.axis.whole
     around = whole.first + int((whole.size - 1) * where)
@@ -96,7 +99,9 @@ def test_no_zoom_loses_a_mark_or_a_span(
 
 
 @given(st.integers(0, 2**63), st.integers(1, 2**62), st.integers(1, 400), st.data())
-def test_cells_of_a_window_are_in_the_order_of_positions(first: int, size: int, count: int, draw: st.DataObject) -> None:
+def test_cells_of_a_window_are_in_the_order_of_positions(
+    first: int, size: int, count: int, draw: st.DataObject
+) -> None:
     window = Window(first, first + size - 1)
     start = draw.draw(st.integers(first, window.last))
     end = draw.draw(st.integers(start, window.last))

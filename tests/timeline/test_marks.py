@@ -50,15 +50,20 @@ def test_consecutive_failures_of_one_direction_and_verdict_are_one_mark(tmp_path
     ]
 
 
-@pytest.mark.parametrize("batch_frames", [1, 2, 3, 5])
+@pytest.mark.parametrize("batch_frames", [1, 2, 3, 4, 5, 6, 7, 9, 11])
 def test_marks_do_not_depend_on_batches(tmp_path: Path, batch_frames: int) -> None:
-    told = Conversation(client_isn=0xFFFFFF00).handshake()
-    for step in range(8):
-        told.data("a", 100).ack("b").data("b", 10)
-        if step % 3:
+    told = Conversation(client_isn=0xFFFFFF00, server_isn=0xFFFFFF40).handshake()
+    for _ in range(8):
+        told.data("a", 100).data("b", 100)
+    for step in range(12):
+        told.ack("a").data("b", 10)
+        if step % 4:
             told.sign_with_wrong_secret()
     told.close("a")
-    assert marks_of(told, tmp_path, batch_frames=batch_frames) == marks_of(told, tmp_path)
+    whole = marks_of(told, tmp_path)
+    assert [mark.segments for mark in whole if mark.kind is MarkKind.MISMATCH] == [3, 3, 3]
+    assert [mark.direction for mark in whole if mark.kind is MarkKind.SNE] == ["b>a", "a>b"]
+    assert marks_of(told, tmp_path, batch_frames=batch_frames) == whole
 
 
 class TestSneRollOver:
@@ -120,7 +125,7 @@ class TestTheBound:
     def test_a_flood_of_resets_leaves_at_most_a_thousand_marks(self, tmp_path: Path) -> None:
         told = Conversation().handshake()
         for number in range(1500):
-            told.stray("ab"[number % 2], 1000 + number, flags=Flag.RST, payload=b"")
+            told.stray("a" if number % 2 else "b", 1000 + number, flags=Flag.RST, payload=b"")
         resets = [mark for mark in marks_of(told, tmp_path) if mark.kind is MarkKind.RST]
         assert 250 <= len(resets) <= MARKS_PER_KIND
         assert sum(mark.segments for mark in resets) == 1500

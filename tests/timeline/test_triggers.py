@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,23 @@ def handed_over() -> Conversation:
     return asked_for(2).switch("a", 2).data("a", 100)
 
 
+def handed_over_with_late_data() -> Conversation:
+    """Frame 11 is data under key 1 from before the change, five frames late: longer than the hand-over took."""
+    told = asked_for(2).data("a", 100).switch("a", 2)
+    for _ in range(5):
+        told.data("a", 100)
+    return told.reorder(frame=5, by=-5).data("a", 100)
+
+
+def late_ack() -> Conversation:
+    """Frame 11 is an ACK under key 1 from before the change, as late as that."""
+    told = Conversation(KEYS).handshake().data("a", 100).data("b", 50).ack("a").rnext("b", 2).data("b", 50)
+    told.switch("a", 2)
+    for _ in range(4):
+        told.ack("a")
+    return told.reorder(frame=5, by=-5).ack("a")
+
+
 FIRST = (1, None, 1, "first", None)
 STEP_NS = 1_000_003
 HAND_OVER = (6, 1, 2, "peer-rnext", STEP_NS)
@@ -51,30 +70,40 @@ class TestBackingUp:
     def test_a_segment_from_before_the_change_that_comes_behind_it_is_reordering_and_so_is_what_follows(
         self, tmp_path: Path
     ) -> None:
-        told = asked_for(2).data("a", 100).switch("a", 2).data("a", 100).reorder().advance(SECOND).data("a", 100)
-        assert key_changes(told, tmp_path) == [
+        assert key_changes(handed_over_with_late_data(), tmp_path) == [
             FIRST,
             HAND_OVER,
-            (7, 2, 1, "reordering", None),
-            (8, 1, 2, "reordering", None),
+            (11, 2, 1, "reordering", None),
+            (12, 1, 2, "reordering", None),
         ]
 
     def test_a_late_ack_without_data_is_known_by_what_it_acknowledges(self, tmp_path: Path) -> None:
-        told = Conversation(KEYS).handshake().data("a", 100).data("b", 50).ack("a").rnext("b", 2).data("b", 50)
-        # Frame 6 is the ACK under key 1; it comes after the one under key 2.
-        told.switch("a", 2).ack("a").reorder(frame=5, by=-2).advance(SECOND).ack("a")
-        assert [change[1:4] for change in key_changes(told, tmp_path)] == [
-            (None, 1, "first"),
-            (1, 2, "peer-rnext"),
-            (2, 1, "reordering"),
-            (1, 2, "reordering"),
+        told = late_ack()
+        assert [change[:4] for change in key_changes(told, tmp_path)] == [
+            (1, None, 1, "first"),
+            (7, 1, 2, "peer-rnext"),
+            (11, 2, 1, "reordering"),
+            (12, 1, 2, "reordering"),
         ]
 
-    def test_late_segments_are_reordering_however_the_capture_is_cut_into_batches(self, tmp_path: Path) -> None:
-        told = asked_for(2).data("a", 100).switch("a", 2).data("a", 100).reorder().advance(SECOND).data("a", 100)
-        whole = told_report(told, tmp_path).connections[0].transitions
+    def test_a_late_ack_is_late_even_where_its_key_is_still_asked_for(self, tmp_path: Path) -> None:
+        told = Conversation(KEYS).handshake().data("b", 50).ack("a").data("b", 50).switch("a", 2)
+        told.ack("a").reorder(frame=4, by=-2).ack("a")
+        assert [change[:4] for change in key_changes(told, tmp_path)] == [
+            (1, None, 1, "first"),
+            (6, 1, 2, "unprompted"),
+            (7, 2, 1, "reordering"),
+            (8, 1, 2, "reordering"),
+        ]
+
+    @pytest.mark.parametrize("told", [handed_over_with_late_data, late_ack])
+    def test_late_segments_are_reordering_however_the_capture_is_cut_into_batches(
+        self, told: Callable[[], Conversation], tmp_path: Path
+    ) -> None:
+        whole = told_report(told(), tmp_path).connections[0].transitions
+        assert [change.trigger for change in whole].count("reordering") == 2
         for batch_frames in (1, 2, 3, 5):
-            assert told_report(told, tmp_path, batch_frames=batch_frames).connections[0].transitions == whole
+            assert told_report(told(), tmp_path, batch_frames=batch_frames).connections[0].transitions == whole
 
     def test_a_sender_that_follows_a_request_which_a_newer_one_overtook_is_reordering(self, tmp_path: Path) -> None:
         told = handed_over().switch("a", 1).data("a", 100).switch("a", 2).data("a", 100)
@@ -162,7 +191,7 @@ def rotation_changes() -> list[tuple[int, str, int | None, int, str | None]]:
 def test_triggers_agree_with_what_the_hosts_of_rotation_wrote_down(direction: str, own: str, peer: str) -> None:
     states = json.loads((SAMPLES / "rotation.json").read_text())["timeline"]
     expected: list[tuple[int, int, str]] = []
-    for before, state in zip(states, states[1:], strict=False):
+    for before, state in pairwise(states):
         old, new = before[f"{own}_current_sendid"], state[f"{own}_current_sendid"]
         if old != new:
             # The other host's wish, in its own numbers: its RecvID is our SendID.

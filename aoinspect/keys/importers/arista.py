@@ -20,6 +20,7 @@ from aoinspect.keys.importers.model import (
     Secret,
     Source,
     Word,
+    mark,
     own_words,
     score,
 )
@@ -190,20 +191,20 @@ def _moment(reader: MomentReader) -> int | None:
 
 
 _MARKS = (
-    (re.compile(r"^[ \t]+session shared-secret profile ", re.MULTILINE), 20),
-    (re.compile(r"^[ \t]+neighbor \S+ password shared-secret profile ", re.MULTILINE), 20),
-    (re.compile(r"^! device: .*EOS", re.MULTILINE), 20),
-    (re.compile(r"^service routing protocols model ", re.MULTILINE), 15),
-    (re.compile(r"^! boot system flash:", re.MULTILINE), 10),
-    (re.compile(r"^management (?:api|security|console)\b", re.MULTILINE), 10),
-    (re.compile(r"^[ \t]+neighbor \S+ peer group ", re.MULTILINE), 6),
-    (re.compile(r"^[ \t]+neighbor \S+ password (?:7|8a) ", re.MULTILINE), 2),
-    (re.compile(r"^router bgp ", re.MULTILINE), 1),
+    mark("shared-secret profile ", r"\s+session shared-secret profile ", 20),
+    mark("shared-secret profile ", r"\s+neighbor \S+ password shared-secret profile ", 20),
+    mark("! device: ", r"! device: .*EOS", 20),
+    mark("service routing protocols model ", r"service routing protocols model ", 15),
+    mark("! boot system flash:", r"! boot system flash:", 10),
+    mark("management ", r"management (?:api|security|console)\b", 10),
+    mark(" peer group ", r"\s+neighbor \S+ peer group ", 6),
+    mark(" password ", r"\s+neighbor \S+ password (?:7|8a) ", 2),
+    mark("router bgp ", r"router bgp ", 1),
 )
 
 
 def _recognises(text: str) -> int:
-    return score(text, *_MARKS)
+    return score(text, _MARKS)
 
 
 ARISTA_EOS = Importer("eos", _TITLE, _recognises, _read)

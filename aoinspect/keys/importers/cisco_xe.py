@@ -8,7 +8,6 @@ Cisco's IP Routing guides (TCP Authentication Option) and the Nexus 9000 securit
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
@@ -24,6 +23,7 @@ from aoinspect.keys.importers.model import (
     Secret,
     Source,
     Word,
+    mark,
     score,
 )
 from aoinspect.keys.importers.moments import cisco_lifetime
@@ -160,41 +160,38 @@ class _Configuration:
 
 
 _COMMON_MARKS = (
-    (re.compile(r"^key chain \S+ tcp\b", re.MULTILINE | re.IGNORECASE), 12),
-    (re.compile(r"^[ \t]+recv-id [0-9]", re.MULTILINE), 6),
-    (re.compile(r"^router bgp ", re.MULTILINE), 1),
+    mark("key chain ", r"key chain \S+ tcp\b", 12),
+    mark("recv-id ", r"\s+recv-id [0-9]", 6),
+    mark("router bgp ", r"router bgp ", 1),
 )
 _IOS_XE_MARKS = (
     *_COMMON_MARKS,
-    (re.compile(r"^[ \t]+neighbor \S+ ao ", re.MULTILINE), 10),
-    (re.compile(r"^[ \t]+neighbor \S+ password ", re.MULTILINE), 9),
-    (re.compile(r"^[ \t]+neighbor \S+ remote-as [0-9.]+[ \t]*\r?$", re.MULTILINE), 1),
-    (re.compile(r"^version [0-9]+\.[0-9]+[ \t]*\r?$", re.MULTILINE), 8),
-    (re.compile(r"^(?:mpls ldp neighbor \S+|ip msdp) password ", re.MULTILINE), 10),
-    (re.compile(r"^service (?:timestamps|password-encryption)", re.MULTILINE), 6),
+    mark(" ao ", r"\s+neighbor \S+ ao ", 10),
+    mark(" password ", r"\s+neighbor \S+ password ", 9),
+    mark(" remote-as ", r"\s+neighbor \S+ remote-as [0-9.]+\s*$", 1),
+    mark("version ", r"version [0-9]+\.[0-9]+\s*$", 8),
+    mark(" password ", r"(?:mpls ldp neighbor \S+|ip msdp) password ", 10),
+    mark("service ", r"service (?:timestamps|password-encryption)", 6),
 )
 _NX_OS_MARKS = (
     *_COMMON_MARKS,
-    (re.compile(r"^feature bgp\b", re.MULTILINE), 15),
-    (re.compile(r"^version [0-9]+\.[0-9]+\([0-9]", re.MULTILINE), 12),
-    (re.compile(r"^!Command: show running-config", re.MULTILINE), 15),
-    (re.compile(r"^[ \t]+key-string 7 \"", re.MULTILINE), 8),
-    (
-        re.compile(
-            r"^[ \t]+neighbor \S+( remote-as [0-9.]+)?[ \t]*\r?\n[ \t]+(?:remote-as|ao|password|inherit) ", re.MULTILINE
-        ),
-        4,
-    ),
-    (re.compile(r"^[ \t]+password 3 [0-9a-f]", re.MULTILINE), 10),
+    mark("feature bgp", r"feature bgp\b", 15),
+    mark("version ", r"version [0-9]+\.[0-9]+\([0-9]", 12),
+    mark("!Command: show running-config", r"!Command: show running-config", 15),
+    mark("key-string 7 ", r"\s+key-string 7 \"", 8),
+    mark("neighbor ", r"\s+neighbor \S+\s*$", 2),
+    mark(" ao ", r"\s+ao \S+", 4),
+    mark("inherit ", r"\s+inherit peer", 4),
+    mark("password 3 ", r"\s+password 3 [0-9a-f]", 10),
 )
 
 
 def _recognises_ios_xe(text: str) -> int:
-    return score(text, *_IOS_XE_MARKS)
+    return score(text, _IOS_XE_MARKS)
 
 
 def _recognises_nx_os(text: str) -> int:
-    return score(text, *_NX_OS_MARKS)
+    return score(text, _NX_OS_MARKS)
 
 
 IOS_XE = Importer("ios-xe", "Cisco IOS-XE", _recognises_ios_xe, _read_ios_xe)

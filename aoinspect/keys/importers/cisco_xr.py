@@ -25,6 +25,7 @@ from aoinspect.keys.importers.model import (
     Secret,
     Source,
     Word,
+    mark,
     score,
 )
 from aoinspect.keys.importers.moments import LOCAL_TIME, SECOND_NS, cisco_lifetime, widened
@@ -234,28 +235,24 @@ def _ldp_neighbours(block: Line, vrf: str | None) -> Iterator[tuple[str | None, 
 
 
 _MARKS = (
-    (re.compile(r"\bSendID [0-9]+ ReceiveID [0-9]", re.IGNORECASE), 20),
-    (re.compile(r"^tcp ao[ \t]*\r?$", re.MULTILINE | re.IGNORECASE), 12),
-    (re.compile(r"^!! IOS XR", re.MULTILINE), 20),
-    (re.compile(r"^[ \t]+ao \S+ include-tcp-options (?:enable|disable)", re.MULTILINE), 15),
-    (re.compile(r"^[ \t]+key-string password6? ", re.MULTILINE), 10),
-    (re.compile(r"^[ \t]+(?:\S+ )?password (?:encrypted|clear) ", re.MULTILINE), 9),
-    (
-        re.compile(
-            r"^[ \t]+cryptographic-algorithm (?:HMAC-SHA1-96|AES-128-CMAC-96|HMAC-MD5|HMAC-SHA1-)", re.MULTILINE
-        ),
-        6,
-    ),
-    (re.compile(r"^[ \t]+(?:neighbor-group|session-group|route-policy) ", re.MULTILINE), 4),
-    (re.compile(r"^interface \S+/[0-9]+/[0-9]+/[0-9]+", re.MULTILINE), 2),
-    (re.compile(r"^[ \t]+remote-as [0-9.]+[ \t]*\r?$", re.MULTILINE), 1),
-    (re.compile(r"^router bgp ", re.MULTILINE), 1),
-    (re.compile(r"^key chain ", re.MULTILINE), 1),
+    mark("eceiveID ", r".*\b[Ss]endID [0-9]+ [Rr]eceiveID [0-9]", 20),
+    mark("tcp ao", r"tcp ao\s*$", 12),
+    mark("!! IOS XR", r"!! IOS XR", 20),
+    mark(" include-tcp-options ", r"\s+ao \S+ include-tcp-options (?:enable|disable)", 15),
+    mark("key-string password", r"\s+key-string password6? ", 10),
+    mark(" password ", r"\s+(?:\S+ )?password (?:encrypted|clear) ", 9),
+    mark("cryptographic-algorithm ", r"\s+cryptographic-algorithm (?:HMAC-SHA1-|AES-128-CMAC-96|HMAC-MD5)", 6),
+    mark("-group ", r"\s+(?:neighbor|session)-group ", 4),
+    mark("route-policy ", r"route-policy ", 4),
+    mark("interface ", r"interface \S+/[0-9]+/[0-9]+/[0-9]+", 2),
+    mark("remote-as ", r"\s+remote-as [0-9.]+\s*$", 1),
+    mark("router bgp ", r"router bgp ", 1),
+    mark("key chain ", r"key chain ", 1),
 )
 
 
 def _recognises(text: str) -> int:
-    return score(text, *_MARKS)
+    return score(text, _MARKS)
 
 
 IOS_XR = Importer("ios-xr", _TITLE, _recognises, _read)

@@ -8,8 +8,8 @@ Source: Huawei's NetEngine command reference (tcp ao, keychain, peer tcp-ao).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from aoinspect.ao.mkt import Lifetime, MasterKeyTuple, TcpOptions
 from aoinspect.keys.importers.indented import Line, read_lines
@@ -23,6 +23,7 @@ from aoinspect.keys.importers.model import (
     Secret,
     Source,
     Word,
+    mark,
     own_words,
     score,
 )
@@ -108,7 +109,7 @@ class _Configuration:
         numbers: dict[str, int | None] = {}
         for line in ids.children:
             words = line.words
-            for name, value in zip(words, words[1:], strict=False):
+            for name, value in pairwise(words):
                 if name.text in ("send-id", "receive-id"):
                     numbers[name.text] = draft.number(value, name.text, 0, 255)
         send_id, recv_id = numbers.get("send-id"), numbers.get("receive-id")
@@ -239,20 +240,21 @@ def _moment(reader: MomentReader) -> int | None:
 
 
 _MARKS = (
-    (re.compile(r"^[ \t]*keychain \S+ mode (?:absolute|periodic)", re.MULTILINE), 20),
-    (re.compile(r"^[ \t]*binding keychain ", re.MULTILINE), 12),
-    (re.compile(r"^[ \t]+peer \S+ tcp-ao ", re.MULTILINE), 20),
-    (re.compile(r"^[ \t]+send-id [0-9]+ receive-id [0-9]", re.MULTILINE), 15),
-    (re.compile(r"^[ \t]*tcp ao \S", re.MULTILINE), 10),
-    (re.compile(r"^[ \t]+peer \S+ password (?:cipher|simple|plain) ", re.MULTILINE), 15),
-    (re.compile(r"^[ \t]*sysname ", re.MULTILINE), 10),
-    (re.compile(r"%\^%#|%@%@|%\+%#"), 10),
-    (re.compile(r"^[ \t]+peer \S+ as-number ", re.MULTILINE), 6),
+    mark(" mode ", r"\s*keychain \S+ mode (?:absolute|periodic)", 20),
+    mark("binding keychain ", r"\s*binding keychain ", 12),
+    mark(" tcp-ao ", r"\s+peer \S+ tcp-ao ", 20),
+    mark(" receive-id ", r"\s+send-id [0-9]+ receive-id [0-9]", 15),
+    mark("tcp ao ", r"\s*tcp ao \S", 10),
+    mark(" password ", r"\s+peer \S+ password (?:cipher|simple|plain) ", 15),
+    mark("sysname ", r"\s*sysname ", 10),
+    mark("%#", r".*(?:%\^%#|%\+%#)", 10),
+    mark("%@%@", r".*%@%@", 10),
+    mark(" as-number ", r"\s+peer \S+ as-number ", 6),
 )
 
 
 def _recognises(text: str) -> int:
-    return score(text, *_MARKS)
+    return score(text, _MARKS)
 
 
 HUAWEI_VRP = Importer("vrp", _TITLE, _recognises, _read)

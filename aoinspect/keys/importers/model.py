@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -70,13 +70,40 @@ class Importer:
     """(text, path, context) -> keys. Raises KeyFileError where nothing can be read, and nothing else."""
 
 
-def score(text: str, *marks: tuple[re.Pattern[str], int]) -> int:
-    """The points of those `marks` (a pattern, its points) that occur in `text`, each counted once.
+class Mark(NamedTuple):
+    """Something that tells one system's configurations from others': a line that holds `literal` and matches."""
 
-    By convention 10 points are enough to be sure where no other system has more, a word that several systems use is
+    literal: str
+    """Every such line holds it as it stands here; looking for it costs next to nothing."""
+    pattern: re.Pattern[str]
+    """Matched from the beginning of the line, its indentation included."""
+    points: int
+
+
+def mark(literal: str, pattern: str, points: int) -> Mark:
+    """A row of an importer's table of marks."""
+    return Mark(literal, re.compile(pattern), points)
+
+
+def score(text: str, marks: Iterable[Mark]) -> int:
+    """The points of those `marks` that occur in `text`, each counted once.
+
+    By convention 10 points are enough to be sure where no other system has more, a line that several systems write is
     worth 1 or 2, and a mark that no other system has 10 or more.
     """
-    return sum(points for pattern, points in marks if pattern.search(text) is not None)
+    return sum(one.points for one in marks if _occurs(one, text))
+
+
+def _occurs(one: Mark, text: str) -> bool:
+    at = text.find(one.literal)
+    while at >= 0:
+        line_start = text.rfind("\n", 0, at) + 1
+        line_end = text.find("\n", at)
+        line_end = len(text) if line_end < 0 else line_end
+        if one.pattern.match(text[line_start:line_end].rstrip("\r")) is not None:
+            return True
+        at = text.find(one.literal, line_end)
+    return False
 
 
 class Word(NamedTuple):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
-from aoinspect.keys.importers.model import ImportContext, Importer, score
+from aoinspect.keys.importers.model import ImportContext, Importer, mark, score
 from aoinspect.keys.model import KeyStore
 from aoinspect.keys.toml_file import parse_key_file
 
-_TABLE = re.compile(r"^[ \t]*\[\[?[ \t]*(?:keychain|peer|connection)(?:[ \t]*\.[ \t]*key)?[ \t]*\]", re.MULTILINE)
-_VERSION = re.compile(r"^[ \t]*version[ \t]*=", re.MULTILINE)
+_MARKS = (
+    mark("[", r"\s*\[\[?\s*(?:keychain|peer|connection)(?:\s*\.\s*key)?\s*\]", 20),
+    mark("version", r"\s*version\s*=", 10),
+)
 
 
 def _recognises(text: str) -> int:
-    return score(text, (_TABLE, 20), (_VERSION, 10))
+    return score(text, _MARKS)
 
 
 def _read(text: str, path: str, context: ImportContext) -> KeyStore:

@@ -10,12 +10,27 @@ from dataclasses import replace
 
 from aoinspect.ao.mkt import Origin
 from aoinspect.errors import KeyFileError, UsageError
+from aoinspect.keys.importers.arista import ARISTA_EOS
+from aoinspect.keys.importers.cisco_xe import IOS_XE, NX_OS
+from aoinspect.keys.importers.cisco_xr import IOS_XR
+from aoinspect.keys.importers.huawei import HUAWEI_VRP
+from aoinspect.keys.importers.junos import JUNOS
 from aoinspect.keys.importers.model import ImportContext, Importer
+from aoinspect.keys.importers.nokia import NOKIA_SR_OS
 from aoinspect.keys.importers.ours import OURS
 from aoinspect.keys.model import KeyStore, KeyWarning, Network
 from aoinspect.keys.text_file import MOST_OCTETS, decode_text, is_readable_by_all, read_octets
 
-IMPORTERS: tuple[Importer, ...] = (OURS,)
+IMPORTERS: tuple[Importer, ...] = (
+    OURS,
+    IOS_XR,
+    IOS_XE,
+    NX_OS,
+    JUNOS,
+    NOKIA_SR_OS,
+    ARISTA_EOS,
+    HUAWEI_VRP,
+)
 """Ours first; where two systems recognise a text equally, the earlier reads it."""
 
 _BY_NAME = {importer.name: importer for importer in IMPORTERS}

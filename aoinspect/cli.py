@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from aoinspect import __version__
+from aoinspect.commands import show, timeline, verify
+from aoinspect.commands.shared import SharedParts
 from aoinspect.errors import AoinspectError, CaptureError, DissectorError, UsageError
 
 if TYPE_CHECKING:
@@ -35,19 +37,6 @@ OUTPUT_FAILS = 74
 OUTPUT_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended."""
 
-POLICIES = ("rfc", "linux", "observe")
-"""The engine's `Policy`, told here so that a usage error need not load the engine."""
-
-_EXIT_CODES = """\
-exit status:
-  0    at least one segment is verified and nothing is wrong (without keys: the capture was read)
-  1    something is wrong: mismatch, unsigned, malformed, unknown KeyID, ends that disagree
-  2    the command line or a key file cannot be used
-  3    the capture cannot be read
-  4    nothing is wrong, but something could not be checked
-  130  interrupted; what was read until then is printed
-"""
-
 
 class _Parser(argparse.ArgumentParser):
     """argparse with the house's wording: one line on stderr, exit status 2."""
@@ -65,40 +54,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"aoinspect {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    verify = commands.add_parser(
-        "verify",
-        help="say of every segment of every protected connection whether its MAC is right",
-        description="Say of every segment of every protected connection whether its TCP-AO or TCP-MD5 MAC is right.",
-        epilog=_EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    verify.add_argument("captures", nargs="+", metavar="CAPTURE", help="pcap or pcapng, also compressed; - is stdin")
-    _add_key_arguments(verify)
-    _add_dissection_arguments(verify)
-    verify.add_argument("--format", choices=("text", "json", "jsonl"), default="text", help="default: text")
-    verify.add_argument(
-        "--policy",
-        choices=POLICIES,
-        default=POLICIES[0],
-        help="whose expectations of key selection the findings hold both ends to (default: rfc; observe: nobody's)",
-    )
-    verify.add_argument("--all", action="store_true", help="text: list every problem and every connection")
-    verify.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no warnings on stderr")
-    verify.set_defaults(run=_verify)
+    shared = SharedParts(_add_arguments, _load_keys, _registry, _console, _tell)
+    for command in (verify, show, timeline):
+        command.add(commands, shared)
     return parser
 
 
-def _add_key_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command that reads captures takes."""
     parser.add_argument(
         "--keys",
         action="append",
         metavar="FILE",
         help=f"key file; may be given several times (default: the file named by {KEYS_VARIABLE})",
     )
-
-
-def _add_dissection_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decode-as",
         action="append",
@@ -113,6 +82,7 @@ def _add_dissection_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a Python file with further dissectors; it is run",
     )
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no warnings on stderr")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -249,12 +219,6 @@ def _console() -> Console:
 
 _ENDLESS = 1 << 20
 """Columns of something that is no terminal."""
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from aoinspect.commands.verify import verify
-
-    return verify(options, _load_keys(options), _registry(options), _console, _tell)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,33 @@ class ProgressBar:
         progress.update(task, completed=reader.octets_read)
 
 
+class SearchBar:
+    """The same for a search that counts candidates against a budget."""
+
+    def __init__(self, *, is_wanted: bool) -> None:
+        self._is_wanted = is_wanted
+        self._started = time.monotonic()
+        self._bar: tuple[Progress, TaskID] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar[0].stop()
+
+    def update(self, tried: int, budget: int) -> None:
+        """Shows how many candidates were paid for."""
+        if not self._is_wanted or time.monotonic() - self._started < PATIENCE_SECONDS:
+            return
+        if self._bar is None:
+            self._bar = _new_bar()
+            self._bar[0].reset(self._bar[1], total=budget, description="searching ISNs (--recover-isn off skips this)")
+        self._bar[0].update(self._bar[1], completed=tried)
+
+
 def _new_bar() -> tuple[Progress, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -128,9 +155,17 @@ class Interruption:
 class InterruptibleAnalyzer(Analyzer):
     """An Analyzer that SIGINT never leaves with half a batch judged."""
 
-    def __init__(self, store: KeyStore, registry: Registry, interruption: Interruption, *, make_rows: bool) -> None:
-        """`make_rows` as Analyzer has it; no table is kept."""
-        super().__init__(store, registry, keep_table=False, make_rows=make_rows)
+    def __init__(
+        self,
+        store: KeyStore,
+        registry: Registry,
+        interruption: Interruption,
+        *,
+        make_rows: bool,
+        count_streams: bool = False,
+    ) -> None:
+        """`make_rows` and `count_streams` as Analyzer has them; no table is kept."""
+        super().__init__(store, registry, keep_table=False, make_rows=make_rows, count_streams=count_streams)
         self._interruption = interruption
 
     def feed(self, batch: FrameBatch) -> Rows:

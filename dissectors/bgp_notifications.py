@@ -89,10 +89,12 @@ def write_notification(passage: Passage) -> str:
 
 
 def _write_error(passage: Passage, *, is_inner: bool) -> str:
-    code = passage.number("Error code", 1, "bgp.notify.major_error", lambda code: _with_name(ERROR_NAMES, code))
-    name = f"bgp.notify.minor_error{_SUBCODE_FIELDS.get(code, '_unknown')}"
+    """The error of the message, or the one that a hard reset gives as its reason (RFC 8538 3.1)."""
+    major = None if is_inner else "bgp.notify.major_error"
+    code = passage.number("Error code", 1, major, lambda code: _with_name(ERROR_NAMES, code))
+    minor = None if is_inner else f"bgp.notify.minor_error{_SUBCODE_FIELDS.get(code, '_unknown')}"
     names = {0: "Unspecific", **SUBCODE_NAMES.get(code, {})}
-    subcode = passage.number("Error subcode", 1, name, lambda subcode: _with_name(names, subcode))
+    subcode = passage.number("Error subcode", 1, minor, lambda subcode: _with_name(names, subcode))
     said = error_text(code, subcode)
     if not passage.left:
         return said

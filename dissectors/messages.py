@@ -25,7 +25,7 @@ class Framing:
     header_size: int
     """Octets after which the message's length is known."""
     begins: Callable[[bytes], bool]
-    """Whether these octets, `header_size` and `looks_beyond` of them or (at a segment's end) fewer, may begin a message."""
+    """Whether these octets may begin a message: `header_size` and `looks_beyond` of them, fewer at a segment's end."""
     length: Callable[[bytes], int]
     """A message's length in octets, its header included; at least `header_size` where the octets begin one."""
     write: Callable[[Passage], None]
@@ -88,7 +88,7 @@ def _message(framing: Framing, octets: bytes, at: int, behind: int, end: int, li
 
 def _not_a_message(framing: Framing, at: int, behind: int, *, is_first: bool) -> Field:
     if is_first:
-        what = f"{behind - at} octets that begin no message: they continue one of an earlier segment"
+        what = f"{behind - at} octets that begin no message: the rest of an earlier one, or another protocol"
         return Field("continuation", what, at, behind, (), framing.continuation_name)
     return Field("malformed", "no message begins here", at, behind, (), "_ws.malformed")
 

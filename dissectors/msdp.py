@@ -27,9 +27,7 @@ LOOKS_BEYOND = 9
 MOST_OCTETS = 9192
 """RFC 3618 12.1: the longest TLV."""
 _LEAST_OCTETS = {SOURCE_ACTIVE: 8, REQUEST: 8, RESPONSE: 8, KEEP_ALIVE: 3, NOTIFICATION: 5}
-_LOOKS_BEYOND = 9
-"""To the first entry's prefix length."""
-MOST_OCTETS = {REQUEST: 8, KEEP_ALIVE: 3}
+_MOST_OCTETS = {REQUEST: 8, KEEP_ALIVE: 3}
 _ERROR_NAMES = {
     1: "Message Header Error",
     2: "SA-Request Error",

@@ -9,17 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aoinspect.commands.shared import Commands, SharedParts, add_filter_argument, apply_filter, filter_of
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from aoinspect.capture.reader import CaptureReader
+    from aoinspect.engine.filtering import Filter
     from aoinspect.engine.pipeline import Analyzer
     from aoinspect.engine.table import Rows
     from aoinspect.keys.model import KeyStore
@@ -28,31 +27,9 @@ if TYPE_CHECKING:
 LIST_SCHEMA = "aoinspect.packets/1"
 _INTERRUPTED = 130
 
-Commands = argparse._SubParsersAction  # argparse has no public name for what `add_subparsers` gives.
-RowChoice = Callable[["Analyzer"], Callable[["Rows"], "Rows"]]
-"""Given the run's analyser, what chooses the rows to list: a filter."""
 
-
-@dataclass(frozen=True, slots=True)
-class SharedParts:
-    """What every command takes from the command line in the same way."""
-
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    """Adds --keys, --decode-as, --dissector and -q."""
-    load_keys: Callable[[argparse.Namespace], KeyStore]
-    load_registry: Callable[[argparse.Namespace], Registry]
-    open_console: Callable[[], Console]
-
-
-def add(
-    commands: Commands[argparse.ArgumentParser],
-    shared: SharedParts,
-    row_choice: Callable[[argparse.Namespace], RowChoice | None] = lambda options: None,
-) -> argparse.ArgumentParser:
-    """Adds the command to `commands`; its parser, for further arguments.
-
-    `row_choice` makes of the parsed arguments what chooses the rows that are listed (None: all of them).
-    """
+def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> argparse.ArgumentParser:
+    """Adds the command to `commands`; its parser, for further arguments."""
     parser = commands.add_parser(
         "show",
         help="list packets, or show one with the proof of its MAC",
@@ -67,6 +44,7 @@ def add(
         "frame", metavar="FRAME", nargs="?", type=frame_number, help="a frame number as Wireshark counts, from 1"
     )
     shared.add_arguments(parser)
+    add_filter_argument(parser)
     parser.add_argument(
         "--reveal", action="store_true", help="FRAME: print the traffic key, and a TCP-MD5 key's password"
     )
@@ -78,7 +56,7 @@ def add(
         help="list: times absolute (UTC), relative to the first frame, or in seconds since 1970 (default: r)",
     )
     parser.add_argument("--format", choices=("text", "json", "jsonl"), default="text", help="default: text")
-    parser.set_defaults(run=partial(run, shared=shared, row_choice=row_choice))
+    parser.set_defaults(run=partial(run, shared=shared))
     parser.parse_known_args = partial(_parse, parser)  # type: ignore[assignment, method-assign]
     return parser
 
@@ -108,25 +86,21 @@ def frame_number(text: str) -> int:
     return int(text)
 
 
-def run(
-    options: argparse.Namespace,
-    shared: SharedParts,
-    row_choice: Callable[[argparse.Namespace], RowChoice | None] = lambda options: None,
-) -> int:
+def run(options: argparse.Namespace, shared: SharedParts) -> int:
     """Runs the command; the exit status: 0 once shown, 130 when interrupted."""
     if options.reveal and options.frame is None:
         raise UsageError("--reveal belongs to one packet: name a FRAME")
-    choice = row_choice(options)
-    if choice is not None and options.frame is not None:
-        raise UsageError("a filter belongs to the list: leave out either it or FRAME")
+    chosen = filter_of(options)
+    if chosen is not None and options.frame is not None:
+        raise UsageError("--filter belongs to the list: leave out either it or FRAME")
     store = shared.load_keys(options)
     registry = shared.load_registry(options)
     if options.frame is not None:
         status = _show_frame(options, store, registry, shared)
     else:
-        status = _list_packets(options, store, registry, shared, choice)
+        status = _list_packets(options, store, registry, shared, chosen)
     for problem in registry.problems:
-        print(f"aoinspect: warning: {problem}", file=sys.stderr)
+        shared.tell(f"warning: {problem}")
     return status
 
 
@@ -144,7 +118,7 @@ def _show_frame(options: argparse.Namespace, store: KeyStore, registry: Registry
         if analyzer.totals.is_interrupted:
             return _INTERRUPTED
         view = view_frame(analyzer, reader, source, options.frame)
-        _warn_of_damage(reader, options)
+        _warn_of_damage(reader, options, shared)
     if options.format == "text":
         from aoinspect.report.show_text import print_frame
 
@@ -161,43 +135,40 @@ def _list_packets(
     store: KeyStore,
     registry: Registry,
     shared: SharedParts,
-    row_choice: RowChoice | None,
+    chosen: Filter | None,
 ) -> int:
     from aoinspect.capture.reader import open_capture
     from aoinspect.engine.pipeline import Analyzer
 
-    analyzer = Analyzer(store, registry, keep_table=False)
-    choose = row_choice(analyzer) if row_choice is not None else _all_rows
+    names_stream = chosen is not None and chosen.names_stream
+    analyzer = Analyzer(store, registry, keep_table=False, count_streams=names_stream)
+    apply_filter(chosen, analyzer)
     with open_capture(options.capture) as reader:
         write = {"text": _write_text, "json": _write_json, "jsonl": _write_json_lines}[options.format]
         try:
-            listed = write(analyzer, _row_batches(reader, analyzer, choose), options, shared)
+            listed = write(analyzer, _row_batches(reader, analyzer), options, shared)
         except KeyboardInterrupt:
             sys.stdout.flush()
             return _INTERRUPTED
-        _warn_of_damage(reader, options)
+        _warn_of_damage(reader, options, shared)
     frames = analyzer.totals.frames
     if not options.quiet and listed < frames:
-        others = "hold no whole segment of a protected connection" + (", or are filtered out" if row_choice else "")
-        print(f"aoinspect: {listed} of {frames} frames listed; the others {others}", file=sys.stderr)
+        others = "hold no whole segment of a protected connection" + (
+            ", or are filtered out" if chosen is not None else ""
+        )
+        shared.tell(f"{listed} of {frames} frames listed; the others {others}")
     return 0
 
 
-def _all_rows(rows: Rows) -> Rows:
-    return rows
-
-
-def _row_batches(
-    reader: CaptureReader, analyzer: Analyzer, choose: Callable[[Rows], Rows]
-) -> Iterator[tuple[Rows, int]]:
+def _row_batches(reader: CaptureReader, analyzer: Analyzer) -> Iterator[tuple[Rows, int]]:
     """The table's rows batch by batch, each with the time of the capture's first frame."""
     analyzer.begin_capture(reader.path, reader.interfaces)
     first_time_ns: int | None = None
     for batch in reader.batches():
         if first_time_ns is None:
             first_time_ns = int(batch.times_ns[0])
-        yield choose(analyzer.feed(batch)), first_time_ns
-    yield choose(analyzer.finish_capture()), first_time_ns or 0
+        yield analyzer.feed(batch), first_time_ns
+    yield analyzer.finish_capture(), first_time_ns or 0
 
 
 Batches = Iterator[tuple["Rows", int]]
@@ -246,7 +217,7 @@ def _write_json(analyzer: Analyzer, batches: Batches, options: argparse.Namespac
     return count
 
 
-def _warn_of_damage(reader: CaptureReader, options: argparse.Namespace) -> None:
+def _warn_of_damage(reader: CaptureReader, options: argparse.Namespace, shared: SharedParts) -> None:
     if reader.damage is not None and not options.quiet:
         damage = f"damaged at octet {reader.damage.offset}: {reader.damage.message}"
-        print(f"aoinspect: {options.capture}: warning: {damage}", file=sys.stderr)
+        shared.tell(f"{options.capture}: warning: {damage}")

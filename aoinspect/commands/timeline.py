@@ -15,7 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aoinspect.commands.show import Commands, SharedParts
+from aoinspect.commands.shared import (
+    Commands,
+    SharedParts,
+    add_filter_argument,
+    apply_filter,
+    demand_one_stdin,
+    filter_of,
+)
 from aoinspect.errors import CaptureError, UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +51,7 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
     )
     parser.add_argument("captures", nargs="+", metavar="CAPTURE", help="pcap or pcapng, also compressed; - is stdin")
     shared.add_arguments(parser)
+    add_filter_argument(parser)
     parser.add_argument(
         "--connection",
         action="append",
@@ -86,7 +94,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     hidden = len(report.connections) - len(chosen)
     if hidden and options.connection is None and not options.quiet:
         one = "connection has" if hidden == 1 else "connections have"
-        print(f"aoinspect: {hidden} more {one} neither changes nor failures; --all shows them too", file=sys.stderr)
+        shared.tell(f"{hidden} more {one} neither changes nor failures; --all shows them too")
     return _INTERRUPTED if report.is_interrupted else 0
 
 
@@ -116,18 +124,20 @@ def _report(options: argparse.Namespace, shared: SharedParts) -> Report:
     from aoinspect.progress import ProgressBar
     from aoinspect.report.model import build_report
 
-    if options.captures.count("-") > 1:
-        raise UsageError("-: standard input can be read only once")
+    demand_one_stdin(options.captures)
+    chosen = filter_of(options)
     store = shared.load_keys(options)
     registry = shared.load_registry(options)
-    analyzer = Analyzer(store, registry, keep_table=False, make_rows=False)
+    names_stream = chosen is not None and chosen.names_stream
+    analyzer = Analyzer(store, registry, keep_table=False, make_rows=False, count_streams=names_stream)
+    apply_filter(chosen, analyzer)
     with ExitStack() as opened:
         # All are opened before the first is read: a missing file is told at once, not after an hour.
         readers = [opened.enter_context(open_capture(path)) for path in options.captures]
         progress = opened.enter_context(ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()))
         analyse(readers, analyzer, progress=progress.update)
     for problem in registry.problems:
-        print(f"aoinspect: warning: {problem}", file=sys.stderr)
+        shared.tell(f"warning: {problem}")
     report = build_report(analyzer)
     if report.unread_captures == report.captures and not report.is_interrupted:
         raise CaptureError(
@@ -136,7 +146,7 @@ def _report(options: argparse.Namespace, shared: SharedParts) -> Report:
     if not options.quiet:
         for capture in report.captures:
             if capture.damage is not None:
-                print(f"aoinspect: {capture.path}: warning: {_damage(capture)}", file=sys.stderr)
+                shared.tell(f"{capture.path}: warning: {_damage(capture)}")
     return report
 
 

@@ -1,7 +1,8 @@
 """`aoinspect verify CAPTURE...`: the verdict of every segment of every protected connection, and what is wrong.
 
 Captures are opened, read through the engine and reported, in this order; what the parts do is theirs. The report is
-printed even where SIGINT ends the reading.
+printed even where SIGINT ends the reading. Where a handshake is missing, its ISNs are sought and the captures read once
+more; lines that are printed as they come wait for that, unless a capture is a pipe.
 """
 
 from __future__ import annotations
@@ -9,46 +10,142 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from aoinspect.errors import CaptureError, UsageError
+from aoinspect.commands.shared import (
+    Commands,
+    SharedParts,
+    add_filter_argument,
+    add_recovery_argument,
+    apply_filter,
+    can_be_read_again,
+    demand_one_stdin,
+    filter_of,
+)
+from aoinspect.errors import CaptureError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from aoinspect.capture.reader import CaptureReader
-    from aoinspect.engine.pipeline import CaptureCounts
+    from aoinspect.engine.filtering import Filter
+    from aoinspect.engine.pipeline import Analyzer, CaptureCounts
+    from aoinspect.engine.recovery import Recovery
     from aoinspect.keys.model import KeyStore
     from aoinspect.progress import Interruption
     from aoinspect.report.model import Report
     from dissectors.registry import Registry
 
+POLICIES = ("rfc", "linux", "observe")
+"""The engine's `Policy`, told here so that a usage error need not load the engine."""
 
-def verify(
-    options: argparse.Namespace,
-    store: KeyStore,
-    registry: Registry,
-    open_console: Callable[[], Console],
-    tell: Callable[[str], None],
-) -> int:
-    """Runs the command; the exit status. `tell` prints a line of narration on stderr.
+EXIT_CODES = """\
+exit status:
+  0    at least one segment is verified and nothing is wrong (without keys: the capture was read)
+  1    something is wrong: mismatch, unsigned, malformed, unknown KeyID, ends that disagree
+  2    the command line or a key file cannot be used
+  3    the capture cannot be read
+  4    nothing is wrong, but something could not be checked
+  130  interrupted; what was read until then is printed
+"""
+
+
+def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> argparse.ArgumentParser:
+    """Adds the command to `commands`; its parser, for further arguments."""
+    parser = commands.add_parser(
+        "verify",
+        help="say of every segment of every protected connection whether its MAC is right",
+        description="Say of every segment of every protected connection whether its TCP-AO or TCP-MD5 MAC is right.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE", help="pcap or pcapng, also compressed; - is stdin")
+    shared.add_arguments(parser)
+    add_filter_argument(parser)
+    add_recovery_argument(parser)
+    parser.add_argument("--format", choices=("text", "json", "jsonl"), default="text", help="default: text")
+    parser.add_argument(
+        "--policy",
+        choices=POLICIES,
+        default=POLICIES[0],
+        help="whose expectations of key selection the findings hold both ends to (default: rfc; observe: nobody's)",
+    )
+    parser.add_argument("--all", action="store_true", help="text: list every problem and every connection")
+    parser.set_defaults(run=partial(run, shared=shared))
+    return parser
+
+
+def run(options: argparse.Namespace, shared: SharedParts) -> int:
+    """Runs the command; the exit status.
 
     CaptureError where nothing of any capture can be read, UsageError where standard input is named twice.
     """
     from aoinspect.engine.findings import Policy
-    from aoinspect.engine.pipeline import analyse
-    from aoinspect.engine.table import Rows
-    from aoinspect.progress import InterruptibleAnalyzer, Interruption, ProgressBar
-    from aoinspect.report.json_form import SegmentLines
+    from aoinspect.progress import Interruption
     from aoinspect.report.model import build_report
 
-    if options.captures.count("-") > 1:
-        raise UsageError("-: standard input can be read only once")
-    is_lines = options.format == "jsonl"
+    demand_one_stdin(options.captures)
+    chosen = filter_of(options)
+    store = shared.load_keys(options)
+    registry = shared.load_registry(options)
     captures = _openable(options.captures)
+    searches = bool(store.peers and options.recover_isn and can_be_read_again(options.captures))
+    is_lines = options.format == "jsonl"
+    recovery = None
     with Interruption() as interruption:
-        analyzer = InterruptibleAnalyzer(store, registry, interruption, make_rows=is_lines)
-        lines = SegmentLines(analyzer, names_captures=len(captures) > 1)
+        reading = _Reading(options, registry, captures, chosen, interruption)
+        analyzer = reading.read(store, prints_lines=is_lines and not searches)
+        if searches and not analyzer.totals.is_interrupted:
+            recovery = _recover(analyzer, options)
+            if is_lines or (recovery is not None and recovery.found):
+                analyzer = reading.read(store if recovery is None else recovery.extend(store), prints_lines=is_lines)
+    report = build_report(analyzer, Policy(options.policy), recovery)
+    if report.unread_captures == report.captures and not report.is_interrupted:
+        raise CaptureError(
+            "\n".join(f"{capture.path}: nothing can be read: {_damage(capture)}" for capture in report.captures)
+        )
+    _print_report(report, options, shared.open_console)
+    if not options.quiet:
+        _narrate(report, registry, shared.tell, is_text=options.format == "text")
+    return report.exit_code
+
+
+class _Reading:
+    """Reads the captures of one run, once or twice, in the same way."""
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        registry: Registry,
+        captures: list[str | CaptureReader],
+        chosen: Filter | None,
+        interruption: Interruption,
+    ) -> None:
+        self._options = options
+        self._registry = registry
+        self._captures = captures
+        self._chosen = chosen
+        self._interruption = interruption
+
+    def read(self, store: KeyStore, *, prints_lines: bool) -> Analyzer:
+        """All captures through an analyser of `store`'s keys; segments are printed as they come if asked for."""
+        from aoinspect.engine.pipeline import analyse
+        from aoinspect.engine.table import Rows
+        from aoinspect.progress import InterruptibleAnalyzer, ProgressBar
+        from aoinspect.report.json_form import SegmentLines
+
+        interruption = self._interruption
+        analyzer = InterruptibleAnalyzer(
+            store,
+            self._registry,
+            interruption,
+            make_rows=prints_lines,
+            count_streams=self._chosen is not None and self._chosen.names_stream,
+        )
+        apply_filter(self._chosen, analyzer)
+        lines = SegmentLines(analyzer, names_captures=len(self._captures) > 1)
 
         def print_rows(rows: Rows) -> None:
             with interruption.held():
@@ -60,23 +157,26 @@ def verify(
             bar.update(reader)
             interruption.raise_if_pending()
 
-        with ProgressBar(is_wanted=_wants_bar(options)) as bar:
+        with ProgressBar(is_wanted=_wants_bar(self._options)) as bar:
             analyse(
-                _one_by_one(captures, interruption),
+                _one_by_one(self._captures, interruption),
                 analyzer,
-                on_rows=print_rows if is_lines else None,
+                on_rows=print_rows if prints_lines else None,
                 progress=after_batch,
             )
         analyzer.totals.is_interrupted |= interruption.is_pending
-    report = build_report(analyzer, Policy(options.policy))
-    if report.unread_captures == report.captures and not report.is_interrupted:
-        raise CaptureError(
-            "\n".join(f"{capture.path}: nothing can be read: {_damage(capture)}" for capture in report.captures)
-        )
-    _print_report(report, options, open_console)
-    if not options.quiet:
-        _narrate(report, registry, tell, is_text=options.format == "text")
-    return report.exit_code
+        return analyzer
+
+
+def _recover(analyzer: Analyzer, options: argparse.Namespace) -> Recovery | None:
+    """The search for missing ISNs; None where none is missing."""
+    if not analyzer.unplaced.by_connection:
+        return None
+    from aoinspect.engine.recovery import recover_isns
+    from aoinspect.progress import SearchBar
+
+    with SearchBar(is_wanted=_wants_bar(options)) as bar:
+        return recover_isns(analyzer, options.recover_isn, progress=bar.update)
 
 
 def _wants_bar(options: argparse.Namespace) -> bool:

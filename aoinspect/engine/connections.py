@@ -94,7 +94,7 @@ class Connections:
         self.pair_table = pairs
         self._columns = Columns(_COLUMNS)
         self._of_pairs = Columns(_PAIR_COLUMNS)
-        self.alive: list[list[int]] = []
+        self.of_pair: list[list[int]] = []
         """Connections of each pair that a segment may belong to, oldest first."""
         self._known_by_ends = _known_by_ends(pairs.keyring.store.connections)
 
@@ -197,11 +197,11 @@ class Connections:
         A pair that the key file has `[[connection]]` entries for gets a connection for each: which of them holds, the
         MACs tell.
         """
-        fresh = range(len(self.alive), len(self.pair_table))
+        fresh = range(len(self.of_pair), len(self.pair_table))
         if not fresh:
             return
         self._of_pairs.add(len(fresh))
-        self.alive += [[] for _ in fresh]
+        self.of_pair += [[] for _ in fresh]
         if self._known_by_ends:
             for pair in fresh:
                 self._open_known(pair)
@@ -229,7 +229,7 @@ class Connections:
 
     def open(self, pair: int, *, opener: int = OPENER_UNKNOWN) -> int:
         """Enters another connection of `pair`; its number. Where there are too many, the oldest of its kind ends."""
-        alive = self.alive[pair]
+        alive = self.of_pair[pair]
         if len(alive) >= ALIVE_LIMIT:
             self._end_oldest(alive)
         connection = self._columns.add()
@@ -251,6 +251,16 @@ class Connections:
             ]
             if len(kind) >= ALIVE_LIMIT:
                 alive.remove(kind[0])
+
+    def end_told(self, connection: int) -> None:
+        """Ends what the key file tells of this connection, whose handshake is in the capture after all."""
+        pair = int(self.pairs[connection])
+        for other in list(self.of_pair[pair]):
+            is_told = self.isn_sources[other] == IsnSource.KEY_FILE and not self.is_confirmed[other].any()
+            if is_told and (self.isns[other] == self.isns[connection]).all():
+                self.of_pair[pair].remove(other)
+        self.counts[pair] = len(self.of_pair[pair])
+        self.newest[pair] = self.of_pair[pair][-1]
 
     def set_isn(
         self,
@@ -284,7 +294,8 @@ class Connections:
         """Each pair's connection of the given rank (0: the newest); NO_CONNECTION where there are not so many."""
         distinct, inverse = np.unique(pairs, return_inverse=True)
         chosen = [
-            self.alive[pair][-1 - rank] if rank < len(self.alive[pair]) else NO_CONNECTION for pair in distinct.tolist()
+            self.of_pair[pair][-1 - rank] if rank < len(self.of_pair[pair]) else NO_CONNECTION
+            for pair in distinct.tolist()
         ]
         return np.array(chosen, dtype=np.int32)[inverse]
 

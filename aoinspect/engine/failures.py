@@ -96,9 +96,7 @@ class Failures:
         self._offered_by: Counter[int] = Counter()
         """Connection -> the same."""
 
-    def note_batch(
-        self, segments: Segments, sides: U8, judgement: Judgement, is_refused: Mask, capture: int
-    ) -> None:
+    def note_batch(self, segments: Segments, sides: U8, judgement: Judgement, is_refused: Mask, capture: int) -> None:
         """Takes one batch of judged segments (arrays of one length, in capture order)."""
         verdicts = judgement.verdicts
         is_failing = ((verdicts == Verdict.MISMATCH) | (verdicts == Verdict.NO_KEY)) & (segments.methods != Method.NONE)

@@ -50,7 +50,7 @@ def take_opening(conns: Connections, opening: Opening, holds: Holds) -> int:
 
 def _alive(conns: Connections, opening: Opening) -> Iterator[int]:
     """The pair's connections that a handshake may be of, the newest first."""
-    for connection in reversed(conns.alive[opening.pair]):
+    for connection in reversed(conns.of_pair[opening.pair]):
         if conns.isn_sources[connection] != IsnSource.KEY_FILE:
             yield connection
 
@@ -103,6 +103,7 @@ def _confirm(conns: Connections, connection: int, answer: Opening, opener_isn: i
     conns.set_isn(connection, 1 - answer.side, opener_isn, IsnSource.HANDSHAKE, confirmed=True)
     conns.set_isn(connection, answer.side, answer.seq, IsnSource.HANDSHAKE, confirmed=True)
     conns.is_proven[answer.pair] = True
+    conns.end_told(connection)
 
 
 def _take_doubtful_answer(conns: Connections, answer: Opening, holds: Holds) -> int:

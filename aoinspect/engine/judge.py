@@ -53,6 +53,10 @@ class Judgement(NamedTuple):
     candidates: I64
     """Index into `Checker.lists.candidates` of the key that verified, or NO_CANDIDATE."""
 
+    def select(self, rows: I64) -> Judgement:
+        """The same for some rows."""
+        return Judgement._make(column[rows] for column in self)
+
 
 class Judge:
     """Judges batch after batch; the connections carry over what the next one needs."""

@@ -100,6 +100,8 @@ class Analyzer:
         self.captures: list[CaptureCounts] = []
         self.long_macs: dict[tuple[int, int], bytes] = {}
         """(capture, frame) -> captured MAC, for the rare ones that the table's column cannot hold."""
+        self.choose_rows: Callable[[Rows], npt.NDArray[np.bool_]] | None = None
+        """A filter: only what it chooses is counted, kept and returned. The verdicts are those of the whole capture."""
         self.stage_seconds: dict[str, float] = {}
         """Seconds of processor time per stage, where `measure` was asked for."""
         self._makes_rows = keep_table or make_rows
@@ -215,22 +217,24 @@ class Analyzer:
             capture.first_old_option_frame = capture.first_old_option_frame or int(segments.packets.frames[rows[0]])
 
     def _read_off(self, segments: Segments, sides: U8, judgement: Judgement) -> Rows:
-        verified = judgement.candidates != NO_CANDIDATE
-        lists = self.checker.lists
-        mkts = np.full(segments.size, NO_MKT_INDEX, dtype=np.int64)
-        is_refused = np.zeros(segments.size, dtype=np.bool_)
-        if len(lists.mkts):
-            chosen = np.maximum(judgement.candidates, 0)
-            mkts = np.where(verified, lists.mkts[chosen], NO_MKT_INDEX)
-            is_refused = verified & lists.is_refused[chosen]
-        coverages = self._coverages(segments, judgement, mkts)
+        self.tallies.number_connections(judgement.connections, len(self.connections))
+        mkts, coverages, is_refused = self._keys_found(segments, judgement)
+        macs = _macs(segments)
+        if self._makes_rows or self.choose_rows is not None:
+            self._keep_long_macs(segments)
+        if self.choose_rows is not None:
+            everything = self._rows(segments, sides, judgement, mkts, coverages, is_refused, macs)
+            chosen = np.flatnonzero(self.choose_rows(everything))
+            if not len(chosen):
+                return EMPTY
+            segments, sides, judgement = segments.select(chosen), sides[chosen], judgement.select(chosen)
+            mkts, coverages, is_refused, macs = mkts[chosen], coverages[chosen], is_refused[chosen], macs[chosen]
         capture = len(self.captures) - 1
         self.tallies.add(segments, sides, judgement, is_refused, capture, len(self.connections))
         self.observations.note_batch(segments, sides, judgement, capture)
         self.marks.note_batch(segments, sides, judgement, self.timeline.reached(len(self.connections)), capture)
         if self.keyring.mkts:
             self.failures.note_batch(segments, sides, judgement, is_refused, capture)
-        macs = _macs(segments)
         self.repeats.note_batch(segments, sides, judgement, macs, len(self.connections), capture)
         signed = (segments.methods != Method.NONE) & (segments.malformed == Reason.NONE)
         rows = np.flatnonzero(signed) if not signed.all() else slice(None)
@@ -258,10 +262,21 @@ class Analyzer:
         if not self._makes_rows:
             return EMPTY
         table_rows = self._rows(segments, sides, judgement, mkts, coverages, is_refused, macs)
-        self._keep_long_macs(segments)
         if self.table is not None:
             self.table.add(table_rows)
         return table_rows
+
+    def _keys_found(self, segments: Segments, judgement: Judgement) -> tuple[I64, U8, npt.NDArray[np.bool_]]:
+        """Per segment the MKT that verified it, which options its MAC covers, and whether the receiver refuses it."""
+        verified = judgement.candidates != NO_CANDIDATE
+        lists = self.checker.lists
+        mkts = np.full(segments.size, NO_MKT_INDEX, dtype=np.int64)
+        is_refused = np.zeros(segments.size, dtype=np.bool_)
+        if len(lists.mkts):
+            chosen = np.maximum(judgement.candidates, 0)
+            mkts = np.where(verified, lists.mkts[chosen], NO_MKT_INDEX)
+            is_refused = verified & lists.is_refused[chosen]
+        return mkts, self._coverages(segments, judgement, mkts), is_refused
 
     def _coverages(self, segments: Segments, judgement: Judgement, mkts: I64) -> U8:
         """Which options each verified AO MAC covers; a key that says `auto` learns nothing from a sole AO option."""

@@ -37,7 +37,7 @@ class Recovered:
     """One connection whose ISNs were found."""
 
     connection: int
-    """Row in the engine's columns (of the run that searched)."""
+    """Its number in the Report."""
     known: KnownConnection
     key: str
     """Name of the key that verified."""
@@ -50,6 +50,7 @@ class Unrecovered:
     """One connection whose ISNs were not found."""
 
     connection: int
+    """Its number in the Report."""
     searched_below: int
     """Octets sent by both ends together below which everything was tried; 0: the budget never came to it."""
 
@@ -135,10 +136,11 @@ class _Search:
     """The search on one connection."""
 
     def __init__(self, analyzer: Analyzer, connection: int, segments: list[UnplacedSegment]) -> None:
-        self.connection = connection
+        self.connection = int(analyzer.tallies.column("number")[connection])
         self.bound = 0
         self.found: Recovered | None = None
         self._analyzer = analyzer
+        self._index = connection
         self._segments = segments
         self.tasks = [(segment, name, task) for segment in segments[:1] for name, task in self._tasks_of(segment)]
 
@@ -149,7 +151,7 @@ class _Search:
         if keys is None:
             return
         ends = analyzer.pairs.ends[segment.pair]
-        isns, has_isn = analyzer.connections.isns[self.connection], analyzer.connections.has_isn[self.connection]
+        isns, has_isn = analyzer.connections.isns[self._index], analyzer.connections.has_isn[self._index]
         own, peer = segment.side, 1 - segment.side
         for candidate in keys.candidates(segment.side, Method.AO, segment.key_id):
             mkt = analyzer.keyring.mkts[candidate.mkt]

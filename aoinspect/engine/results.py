@@ -92,7 +92,9 @@ def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
     runs_of = _runs_by_connection(analyzer.timeline)
     marks_of = analyzer.marks.by_connection()
     a_sides = analyzer.connections.a_sides()
-    indices = sorted((number, index) for index, number in enumerate(numbers.tolist()) if number >= 0)
+    captures = analyzer.tallies.column("first_capture").tolist()
+    # A connection of which a filter leaves nothing has a number and no capture.
+    indices = sorted((number, index) for index, number in enumerate(numbers.tolist()) if captures[index] >= 0)
     return [
         _connection(
             analyzer, index, number, int(a_sides[index]), runs_of.get(index, []), marks_of.get(index, [])

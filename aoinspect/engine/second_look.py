@@ -67,7 +67,7 @@ class SecondLook:
 
     def _initial_trials(self, pair: int) -> Iterator[_Trial]:
         """The newest connection first. What the key file says of the SNE may be one off behind a wrap."""
-        alive = self._conns.alive[pair][::-1]
+        alive = self._conns.of_pair[pair][::-1]
         yield from (_Trial(connection, 0) for connection in alive)
         for connection in alive:
             if self._conns.isn_sources[connection] == IsnSource.KEY_FILE:
@@ -207,23 +207,26 @@ class SecondLook:
         before = (int(segments.seqs[row]) - 1) & 0xFFFFFFFF
         acknowledged = (int(segments.acks[row]) - 1) & 0xFFFFFFFF
         guesses: dict[tuple[int, int], int] = {}
+        known: dict[tuple[int, int], int] = {}
         blank = NO_CONNECTION
-        for connection, shift in self._trials[int(np.searchsorted(self._pairs, progress.pairs[row]))]:
-            if shift or conns.isn_sources[connection] == IsnSource.KEY_FILE or connection in self._confirmed_now:
-                continue
+        for connection, _ in self._trials[int(np.searchsorted(self._pairs, progress.pairs[row]))]:
             has_isn, is_confirmed = conns.has_isn[connection], conns.is_confirmed[connection]
-            if is_confirmed.all():
+            own, peer = int(conns.isns[connection, side]), int(conns.isns[connection, 1 - side])
+            if conns.isn_sources[connection] == IsnSource.KEY_FILE:
+                known[own, peer] = connection
+                continue
+            if is_confirmed.all() or connection in self._confirmed_now:
                 continue
             if not has_isn.any():
                 blank = connection
-            own, peer = int(conns.isns[connection, side]), int(conns.isns[connection, 1 - side])
             if has_isn[side] and not is_confirmed[1 - side] and has_ack:
                 guesses.setdefault((own, acknowledged), connection)
             if has_isn[1 - side] and not is_confirmed[side]:
                 guesses.setdefault((before, peer), connection)
         if has_ack:
             guesses.setdefault((before, acknowledged), blank)
-        return [_Guess(connection, *isns) for isns, connection in guesses.items()]
+        # What the key file told all the same is no other connection: only the SNE was not what it says.
+        return [_Guess(known.get(isns, connection), *isns) for isns, connection in guesses.items()]
 
     def _place(self, seqs: U32, own_isns: U32) -> U32:
         """SNEs of segments right behind their ISNs: an ISN of 0xffffffff puts the octet behind it at SNE 1."""
@@ -235,11 +238,30 @@ class SecondLook:
         snes = self._place(self._progress.segments.seqs[rows], own)
         return self._progress.check.check(rows, own, peer, snes)
 
+    def _forget_tries(self, pair: int, connection: int) -> None:
+        """The connection has other ISNs now than those that rows were tried with."""
+        self._first_snes[self._first_connections == connection] = _UNTRIED
+        trials = self._trials[int(np.searchsorted(self._pairs, pair))]
+        for rank, tried in self._tried.items():
+            if rank < len(trials) and trials[rank].connection == connection:
+                tried[self._progress.pairs == pair] = _UNTRIED
+
     def _learn(self, row: int, guess: _Guess, candidate: int) -> None:
         """The MAC of `row` has confirmed these ISNs."""
         progress, conns = self._progress, self._conns
-        side = int(progress.sides[row])
-        pair = int(progress.pairs[row])
+        connection = guess.connection
+        if connection == NO_CONNECTION or conns.isn_sources[connection] != IsnSource.KEY_FILE:
+            connection = self._learn_isns(row, guess)
+        seqs = progress.segments.seqs[row : row + 1]
+        sne = int(self._place(seqs, np.array([guess.own_isn], dtype=np.uint32))[0])
+        progress.candidates[row] = candidate
+        progress.connections[row] = connection
+        progress.positions[row] = sne << 32 | int(seqs[0])
+
+    def _learn_isns(self, row: int, guess: _Guess) -> int:
+        """Notes the ISNs of a connection, opened if it is another one; its number."""
+        progress, conns = self._progress, self._conns
+        side, pair = int(progress.sides[row]), int(progress.pairs[row])
         connection = guess.connection
         is_new = connection == NO_CONNECTION
         if is_new:
@@ -252,10 +274,7 @@ class SecondLook:
             conns.has_isn[connection].copy(),
             bool(conns.is_credible(np.array([connection], dtype=np.int32))[0]),
         )
+        self._forget_tries(pair, connection)
         conns.set_isn(connection, side, guess.own_isn, IsnSource.INFERRED, confirmed=True)
         conns.set_isn(connection, 1 - side, guess.peer_isn, IsnSource.INFERRED, confirmed=True)
-        seqs = progress.segments.seqs[row : row + 1]
-        sne = int(self._place(seqs, np.array([guess.own_isn], dtype=np.uint32))[0])
-        progress.candidates[row] = candidate
-        progress.connections[row] = connection
-        progress.positions[row] = sne << 32 | int(seqs[0])
+        return connection

@@ -12,6 +12,7 @@ import numpy as np
 
 from aoinspect.capture.frames import I64, U8
 from aoinspect.engine.columns import Columns
+from aoinspect.engine.connections import I32
 from aoinspect.engine.judge import Judgement
 from aoinspect.engine.locate import Mask, Packets
 from aoinspect.engine.segments import Segments
@@ -81,6 +82,22 @@ class Tallies:
         """One value (or one a verdict or reason) per connection; the names are those of `_PER_CONNECTION`."""
         return cast(I64, self._columns[name])
 
+    def number_connections(self, connections: I32, connection_count: int) -> None:
+        """Numbers the connections that have their first segment in this batch, in the order of those segments."""
+        self._make_room(connection_count)
+        numbers = self.column("number")
+        fresh = connections[numbers[connections] < 0]
+        if len(fresh):
+            distinct, firsts = np.unique(fresh, return_index=True)
+            distinct = distinct[np.argsort(firsts)]
+            numbers[distinct] = self.connection_count + np.arange(len(distinct))
+            self.connection_count += len(distinct)
+
+    def _make_room(self, connection_count: int) -> None:
+        missing = connection_count - len(self._columns)
+        if missing:
+            self._columns.add(missing)
+
     def add(
         self, segments: Segments, sides: U8, judgement: Judgement, is_refused: Mask, capture: int, connection_count: int
     ) -> None:
@@ -89,9 +106,7 @@ class Tallies:
         both = int(np.count_nonzero(segments.malformed == Reason.AO_AND_MD5))
         totals.ao_segments += int(np.count_nonzero(segments.methods == Method.AO))
         totals.md5_segments += int(np.count_nonzero(segments.methods == Method.MD5)) + both
-        missing = connection_count - len(self._columns)
-        if missing:
-            self._columns.add(missing)
+        self._make_room(connection_count)
         connections = judgement.connections.astype(np.int64)
         low = int(connections.min())
         width = int(connections.max()) - low + 1
@@ -127,10 +142,6 @@ class Tallies:
         if len(fresh):
             # Assigning backwards leaves each connection's first segment standing.
             first_capture[connections[fresh]] = capture
-            distinct, firsts = np.unique(connections[fresh[::-1]], return_index=True)
-            distinct = distinct[np.argsort(firsts)]
-            self.column("number")[distinct] = self.connection_count + np.arange(len(distinct))
-            self.connection_count += len(distinct)
             self.column("first_frame")[connections[fresh]] = packets.frames[fresh]
             self.column("first_time_ns")[connections[fresh]] = packets.times_ns[fresh]
         self.column("last_capture")[connections] = capture

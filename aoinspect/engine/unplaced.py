@@ -8,7 +8,6 @@ import numpy as np
 
 from aoinspect.capture.frames import U8
 from aoinspect.engine.connections import I32
-from aoinspect.engine.locate import Mask
 from aoinspect.engine.segments import Segments
 
 KEPT_SEGMENTS = 3

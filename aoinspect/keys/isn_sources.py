@@ -182,8 +182,8 @@ def connection_entry(known: KnownConnection) -> str:
     """`known` as a `[[connection]]` of a key file."""
     lines = [
         "[[connection]]",
-        f'local = "{_socket(known.local)}"',
-        f'remote = "{_socket(known.remote)}"',
+        f'local = "{socket_text(known.local)}"',
+        f'remote = "{socket_text(known.remote)}"',
         f"local-isn = {known.local_isn:#010x}",
         f"remote-isn = {known.remote_isn:#010x}",
     ]
@@ -194,6 +194,7 @@ def connection_entry(known: KnownConnection) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _socket(socket: tuple[Address, int]) -> str:
+def socket_text(socket: tuple[Address, int]) -> str:
+    """ "10.0.0.1:179" or "[fd00::1]:179"."""
     address, port = socket
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

@@ -12,9 +12,11 @@ from ipaddress import ip_address
 from aoinspect.engine.connections import I8
 from aoinspect.engine.findings import Finding
 from aoinspect.engine.pipeline import Analyzer, CaptureCounts
+from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, EndResult, KeyRun, KeyTransition
 from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import NO_MKT, IsnSource, Method, Reason, Verdict
+from aoinspect.keys.isn_sources import socket_text
 from aoinspect.report.model import SCHEMA, Report, iso_time
 
 JsonObject = dict[str, object]
@@ -51,6 +53,30 @@ def report_object(report: Report) -> JsonObject:
         },
         "connections": [_connection(connection, several) for connection in report.connections],
         "findings": [_finding(finding, several) for finding in report.findings],
+        "recovery": None if report.recovery is None else _recovery(report.recovery),
+    }
+
+
+def _recovery(recovery: Recovery) -> JsonObject:
+    return {
+        "candidates": recovery.candidates,
+        "budget": recovery.budget,
+        "interrupted": recovery.is_interrupted,
+        "found": [
+            {
+                "connection": found.connection,
+                "local": socket_text(found.known.local),
+                "remote": socket_text(found.known.remote),
+                "local_isn": found.known.local_isn,
+                "remote_isn": found.known.remote_isn,
+                "mkt": found.key,
+                "octets_sent": found.octets_sent,
+            }
+            for found in recovery.found
+        ],
+        "missing": [
+            {"connection": missing.connection, "searched_below": missing.searched_below} for missing in recovery.missing
+        ],
     }
 
 

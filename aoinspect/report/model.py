@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from aoinspect.engine.findings import Finding, Policy, find
 from aoinspect.engine.pipeline import Analyzer, CaptureCounts
+from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.results import ConnectionResult, connection_results
 from aoinspect.engine.verdicts import Verdict
 
@@ -58,6 +59,8 @@ class Report:
     totals: ReportTotals
     connections: tuple[ConnectionResult, ...]
     findings: tuple[Finding, ...]
+    recovery: Recovery | None
+    """The search for missing ISNs; None where there was none to do."""
     key_files: tuple[str, ...]
     """As they were named."""
     is_interrupted: bool
@@ -117,8 +120,11 @@ def is_failing(connection: ConnectionResult) -> bool:
     )
 
 
-def build_report(analyzer: Analyzer, policy: Policy = Policy.RFC) -> Report:
-    """The Report of everything that `analyzer` was fed; `policy` says whose expectations the findings hold it to."""
+def build_report(analyzer: Analyzer, policy: Policy = Policy.RFC, recovery: Recovery | None = None) -> Report:
+    """The Report of everything that `analyzer` was fed; `policy` says whose expectations the findings hold it to.
+
+    `recovery` is the search for ISNs that came before, if there was one.
+    """
     connections = connection_results(analyzer)
     totals = analyzer.totals
     return Report(
@@ -134,6 +140,7 @@ def build_report(analyzer: Analyzer, policy: Policy = Policy.RFC) -> Report:
         ),
         connections=tuple(connections),
         findings=tuple(find(analyzer, connections, policy)),
+        recovery=recovery,
         key_files=analyzer.keyring.store.paths,
         is_interrupted=totals.is_interrupted,
     )

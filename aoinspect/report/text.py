@@ -17,8 +17,10 @@ from rich.text import Text
 
 from aoinspect.capture.linktypes import link_type_name
 from aoinspect.engine.pipeline import CaptureCounts
+from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult
 from aoinspect.engine.verdicts import Method, Verdict
+from aoinspect.keys.isn_sources import connection_entry
 from aoinspect.report.layout import broken_at_blanks, in_columns, printable
 from aoinspect.report.model import ExitCode, Report
 from aoinspect.report.problems import Gravity, Problem, problems_of
@@ -125,6 +127,8 @@ class _Page:
     def totals(self) -> Iterator[Text]:
         report, totals = self.report, self.report.totals
         yield from self.captures()
+        if report.recovery is not None:
+            yield from _recovery(report.recovery)
         if report.is_interrupted:
             yield Text("interrupted: this is what was read until then", style="yellow")
         signed = f"{totals.ao_segments} with AO, {totals.md5_segments} with MD5"
@@ -156,6 +160,30 @@ class _Page:
                 yield Text(f"... and {more} more captures; --all lists them")
         for capture in captures:
             yield from _not_read(capture)
+
+
+def _recovery(recovery: Recovery) -> Iterator[Text]:
+    """What the search for missing ISNs came to; what it found, ready for the key file."""
+    for found in recovery.found:
+        had = "both ends together had sent " + ("1 octet" if found.octets_sent == 1 else f"{found.octets_sent} octets")
+        yield Text(f"#{found.connection}: ISNs recovered ({had} before this capture; key {found.key!r}):")
+        for line in connection_entry(found.known).splitlines():
+            yield Text(f"    {line}", style="dim")
+    tried = [missing for missing in recovery.missing if missing.searched_below]
+    for missing in tried[:LISTED_CAPTURES]:
+        yield Text(
+            f"#{missing.connection}: ISNs not found: both ends had sent {missing.searched_below} octets or more, "
+            "or the key is another; --recover-isn N searches further",
+            style="yellow",
+        )
+    untried = [f"#{missing.connection}" for missing in recovery.missing if not missing.searched_below]
+    untried += [f"#{missing.connection}" for missing in tried[LISTED_CAPTURES:]]
+    if untried:
+        listed = ", ".join(untried[:LISTED_CAPTURES]) + (", ..." if len(untried) > LISTED_CAPTURES else "")
+        yield Text(
+            f"ISNs not found within the budget of {recovery.budget} candidates for the run: {listed} (--recover-isn N)",
+            style="yellow",
+        )
 
 
 def _rank(standing: bool | None) -> int:

@@ -32,7 +32,6 @@ svg.tl{width:100%;height:auto}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
 th,td{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid #d8dee4;white-space:nowrap}
-td.number,th.number{text-align:right}
 @media (prefers-color-scheme:dark){
 body{background:#0d1117;color:#e6edf3}p.quiet{color:#9198a1}th,td{border-color:#343b44}}
 """

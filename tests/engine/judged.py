@@ -131,6 +131,8 @@ def assert_alike_in_any_batches(capture: bytes, keys: str | KeyStore, sizes: tup
     whole = judge(capture, keys)
     for size in sizes:
         pieces = judge(capture, keys, size)
-        assert pieces.lines == whole.lines
-        assert pieces.object == whole.object
+        assert pieces.lines == whole.lines, [
+            (size, ours, theirs) for ours, theirs in zip(pieces.lines, whole.lines, strict=False) if ours != theirs
+        ]
+        assert pieces.object == whole.object, size
     return whole

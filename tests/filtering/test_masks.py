@@ -18,16 +18,21 @@ from aoinspect.engine.table import EMPTY, Rows
 from aoinspect.errors import UsageError
 from aoinspect.keys import load_keys
 from tests.filtering.trees import World, as_dicts, filters, made_rows, selects, single_tests
-from tests.recorded import SMALL
+from tests.recorded import SAMPLES, SMALL
 
 NAMES = ("mixed", "v6-rst-after-close", "oneway-c2s")
-"""IPv4 and IPv6, several peers and keys, and ISNs that are not all known."""
+"""IPv4 and IPv6, several peers and keys."""
+
+UNKEYED = SAMPLES / "mid-capture.pcap"
+"""One connection of which nothing tells the ISNs."""
+
+CAPTURES = (*(SMALL / f"{name}.pcap" for name in NAMES), UNKEYED)
 
 
 @cache
 def analysis(*, count_streams: bool = True) -> Analyzer:
     analyzer = Analyzer(load_keys([str(SMALL / f"{name}.toml") for name in NAMES]), count_streams=count_streams)
-    return analyse([open_capture(str(SMALL / f"{name}.pcap")) for name in NAMES], analyzer)
+    return analyse([open_capture(str(path)) for path in CAPTURES], analyzer)
 
 
 def rows_of(analyzer: Analyzer) -> Rows:
@@ -35,11 +40,12 @@ def rows_of(analyzer: Analyzer) -> Rows:
     return analyzer.table.rows
 
 
-def frames_selected(text: str, analyzer: Analyzer | None = None) -> list[int]:
-    analyzer = analysis() if analyzer is None else analyzer
+def frames_selected(text: str, capture: int = 0) -> list[int]:
+    """Frames of one capture of the analysis."""
+    analyzer = analysis()
     rows = rows_of(analyzer)
     chosen = rows.select(parse_filter(text).mask(rows, FilterContext(analyzer)))
-    frames: list[int] = chosen.frame[chosen.capture == 0].tolist()
+    frames: list[int] = chosen.frame[chosen.capture == capture].tolist()
     return frames
 
 
@@ -180,3 +186,11 @@ def test_a_filter_that_names_streams_says_so_and_asks_for_a_run_that_counts_them
     assert FilterContext(analysis()).has_streams
     with pytest.raises(UsageError, match=r"tcp\.stream"):
         chosen.mask(rows_of(analyzer), context)
+
+
+def test_relative_numbers_are_not_there_where_no_isn_is_known() -> None:
+    unknown = {result.id for result in connection_results(analysis()) if result.a.isn is None}
+    assert unknown
+    for number in unknown:
+        assert frames_selected(f"ao.connection == {number} and (tcp.seq or tcp.ack)", capture=len(CAPTURES) - 1) == []
+        assert frames_selected(f"ao.connection == {number} and tcp.seq_raw", capture=len(CAPTURES) - 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from aoinspect.capture.reader import open_capture
-from aoinspect.commands.show import SharedParts
+from aoinspect.commands.shared import SharedParts
 from aoinspect.commands.timeline import add
 from aoinspect.engine.marks import Marks
 from aoinspect.engine.pipeline import Analyzer, analyse

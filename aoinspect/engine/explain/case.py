@@ -42,9 +42,9 @@ class SigningKey:
         return self.mkt.secret
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
-    """One failing segment with what the capture tells of its connection."""
+    """One failing segment with what the capture tells of its connection. Each is equal to itself alone."""
 
     segment: FailingSegment
     own_isn: int | None

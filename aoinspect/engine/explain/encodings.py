@@ -127,7 +127,9 @@ def _as_copied(secret: bytes) -> Iterator[WrittenOtherwise]:
     for quote, name in ((b'"', "double quotes"), (b"'", "single quotes")):
         if len(secret) > 2 and secret[:1] == secret[-1:] == quote:
             yield WrittenOtherwise(f"without its {name}", f"leave out the {name}", secret[1:-1])
-        yield WrittenOtherwise(f"with {name} around it", f"write the {name} as part of the secret", quote + secret + quote)
+        yield WrittenOtherwise(
+            f"with {name} around it", f"write the {name} as part of the secret", quote + secret + quote
+        )
     yield WrittenOtherwise("without blanks and line ends around it", "leave them out", secret.strip())
     yield WrittenOtherwise("without the blanks in it", "leave them out", secret.replace(b" ", b""))
     yield WrittenOtherwise("without NUL octets behind it", "leave them out", secret.rstrip(b"\0"))

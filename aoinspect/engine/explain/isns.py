@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aoinspect.ao.traffic_keys import kdf_context
 from aoinspect.engine.explain.case import Case, SigningKey, Subject, Trial, trial
 from aoinspect.engine.explain.model import Assumption
-from aoinspect.engine.explain.options import fitting_ao, lay_out
+from aoinspect.engine.explain.options import covered_options, fitting_ao, lay_out
 from aoinspect.engine.segments import ACK, RST
 
 _MASK = 0xFFFFFFFF
@@ -107,9 +108,7 @@ def other_direction(case: Case) -> Iterator[Trial]:
                     device_remedy="nothing in the keys is wrong: Linux signs the RST of a listener so, and {receiver} "
                     "cannot verify it",
                 )
-                context = kdf_context(
-                    segment.destination, segment.source, destination_port, source_port, peer, own
-                )
+                context = kdf_context(segment.destination, segment.source, destination_port, source_port, peer, own)
                 yield from trial(subject, key, assumption, context=context)
 
 
@@ -145,11 +144,7 @@ def _shifted(subject: Subject, key: SigningKey, own: int, peer: int | None) -> I
     seq = (subject.reading.seq + shift) & _MASK
     ack = (subject.reading.ack + peer_shift) & _MASK
     header = laid.header[:4] + seq.to_bytes(4, "big") + ack.to_bytes(4, "big") + laid.header[12:]
-    options = laid.options if key.include_options else tuple(o for o in laid.options if o[0] == 29)
-    message = laid.sne.to_bytes(4, "big") + laid.message()[4:]
-    message = message.replace(laid.header, header, 1)
-    if not key.include_options:
-        message = message.replace(b"".join(laid.options), b"".join(options), 1)
+    message = replace(laid, header=header, options=covered_options(laid, key)).message()
     assumption = Assumption(
         ("H22",),
         key.index,

@@ -36,9 +36,7 @@ def ids_swapped(case: Case) -> Iterator[Trial]:
         key_id = subject.reading.key_id
         if key_id is None:
             continue
-        crossed = {
-            candidate.mkt for candidate in case.pair_keys.lists.get((1 - subject.segment.side, key_id), ())
-        }
+        crossed = {candidate.mkt for candidate in case.pair_keys.lists.get((1 - subject.segment.side, key_id), ())}
         for key in _of_method(case, subject):
             if key.index not in crossed or _is_selected(key, subject):
                 continue
@@ -47,8 +45,8 @@ def ids_swapped(case: Case) -> Iterator[Trial]:
                 ("H3",),
                 key.index,
                 "send-id and recv-id swapped",
-                claim=f"{{sender}} signs with KeyID {key_id}, which {key_words(key)} gives to the other end: its send-id "
-                "and recv-id are swapped",
+                claim=f"{{sender}} signs with KeyID {key_id}, which {key_words(key)} gives to the other end: its "
+                "send-id and recv-id are swapped",
                 origin=f"the ids of {key_words(key)}",
                 file_remedy=f"swap them: {ids}",
                 device_remedy="on {sender}, swap send id and receive id",
@@ -115,9 +113,7 @@ def cmac_key_length(case: Case) -> Iterator[Trial]:
             ways = {
                 "padded with zeros to 16 octets": secret[:16].ljust(16, b"\0"),
                 "padded in front with zeros to 16 octets": secret[-16:].rjust(16, b"\0"),
-                "hashed by AES-CMAC(0^128, key) twice": aes_cmac_prf_128(
-                    aes_cmac(bytes(16), secret), secret
-                ),
+                "hashed by AES-CMAC(0^128, key) twice": aes_cmac_prf_128(aes_cmac(bytes(16), secret), secret),
             }
             if len(secret) > _AES_KEY_LENGTH:
                 ways["cut to 16 octets"] = ways.pop("padded with zeros to 16 octets")
@@ -212,8 +208,8 @@ def _cut_otherwise(key: SigningKey, subject: Subject) -> Assumption:
         ("H7",),
         key.index,
         f"the MAC is cut to {length} octets",
-        claim=f"{{sender}} sends MACs of {length} octets where {key_words(key)} says {key.mkt.mac_length}; their octets "
-        "are right",
+        claim=f"{{sender}} sends MACs of {length} octets where {key_words(key)} says {key.mkt.mac_length}; their "
+        "octets are right",
         origin=f"the MAC length of {key_words(key)}",
         file_remedy=f"set `mac-length = {length}`",
         device_remedy=f"on {{sender}}, configure MACs of {key.mkt.mac_length} octets",
@@ -291,5 +287,3 @@ def _has_ended(mkt: MasterKeyTuple, subject: Subject) -> bool:
     lifetimes = (mkt.send_lifetime, mkt.accept_lifetime)
     ends = [lifetime.until_ns for lifetime in lifetimes if lifetime is not None and lifetime.until_ns is not None]
     return any(until_ns <= subject.segment.time_ns for until_ns in ends)
-
-

@@ -62,8 +62,6 @@ class Correction:
     key_id: int | None = None
     """The key is found under this KeyID from the sender."""
     rnext_key_id: int | None = None
-    sender_address: bytes | None = None
-    """The sender's own address, where the path changes it."""
 
 
 @dataclass(frozen=True, slots=True)

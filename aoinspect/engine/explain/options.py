@@ -97,7 +97,8 @@ def options_flag(case: Case) -> Iterator[Trial]:
             ("H1",),
             key.index,
             f"TCP options are {does} the MAC",
-            claim=f"{{sender}} signs with TCP options {does} the MAC, where {key_words(key)} says that they are {should} it",
+            claim=f"{{sender}} signs with TCP options {does} the MAC, where {key_words(key)} says that they "
+            f"are {should} it",
             origin=f"the TCP option flag of {key_words(key)}",
             file_remedy=f'set `tcp-options = "{flag.value}"`',
             device_remedy=f"on {{sender}}, {verb} TCP options",
@@ -132,7 +133,7 @@ def options_spoilt(case: Case) -> Iterator[Trial]:
         laid = lay_out(subject)
         others_zeroed = tuple(option if option[0] == KIND_AO else bytes(len(option)) for option in laid.options)
         all_zeroed = tuple(bytes(len(option)) for option in laid.options)
-        covered = laid.options if key.include_options else tuple(o for o in laid.options if o[0] == KIND_AO)
+        covered = covered_options(laid, key)
         without_ao = tuple(option for option in covered if option[0] != KIND_AO)
         without_ids = tuple(
             option[:2] + bytes(len(option) - 2) if option[0] == KIND_AO else option for option in covered
@@ -166,6 +167,11 @@ def options_rewritten(case: Case) -> Iterator[Trial]:
                 knob=Knob.TCP_OPTIONS,
             )
             yield from trial(subject, key, assumption, message=laid.with_options(options).message())
+
+
+def covered_options(laid: Laid, key: SigningKey) -> tuple[bytes, ...]:
+    """Those of the options that a MAC under `key` covers."""
+    return tuple(option for option in laid.options if key.include_options or option[0] == KIND_AO)
 
 
 def fitting_ao(case: Case) -> Iterator[tuple[Subject, SigningKey]]:

@@ -151,7 +151,7 @@ class _Parser:
         start = self._next
         operand = self._operand()
         if self._is_next(*SPELLINGS):
-            return self._comparison(operand, start)
+            return self._comparison(operand)
         is_negated = self._is_next("not") and self._tokens[self._at + 1].value == "in"
         if is_negated:
             self._take()
@@ -202,7 +202,7 @@ class _Parser:
             self._fail("this slice is empty, or reaches past the longest option", token)
         return Slice(start, length)
 
-    def _comparison(self, left: Operand, start: Token) -> Comparison:
+    def _comparison(self, left: Operand) -> Comparison:
         sign = self._take()
         operator = SPELLINGS[sign.value]
         field_type = left.field.type

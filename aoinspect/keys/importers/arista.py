@@ -126,7 +126,7 @@ class _Configuration:
         while (word := reader.word()) is not None:
             reader.position += 1
             if word.text == "local-time":
-                draft.warn(word, LOCAL_TIME)
+                draft.warn(word, LOCAL_TIME, is_told_once=True)
             elif word.text in _LIFETIMES:
                 lifetimes[word.text] = self.lifetime(reader)
             else:

@@ -149,7 +149,7 @@ def _warn_of_local_time(chain: Line, lifetime: list[Word], draft: Draft) -> None
     """Key chains are in local time here unless they say otherwise; it matters where the clock is not UTC."""
     is_gmt = any(line.begins("timezone gmt") for line in chain.under("timezone"))
     if lifetime and not is_gmt and _CLOCK_ZONE.search(draft.source.text):
-        draft.warn(lifetime[0], LOCAL_TIME)
+        draft.warn(lifetime[0], LOCAL_TIME, is_told_once=True)
 
 
 def _read_bgp(block: Line, vrf: str | None, neighbours: Neighbours, draft: Draft) -> None:

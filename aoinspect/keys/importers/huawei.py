@@ -156,7 +156,7 @@ class _Configuration:
             draft.warn(words[0], "a periodic lifetime; the key is taken to be always valid")
             return None
         if any(line.text.split()[-1] == "lmt" for line in keychain.under("time mode", "time-mode")):
-            draft.warn(words[0], LOCAL_TIME)
+            draft.warn(words[0], LOCAL_TIME, is_told_once=True)
         reader = MomentReader(draft, words)
         reader.takes("utc")
         from_ns = _moment(reader)

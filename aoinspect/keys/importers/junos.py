@@ -263,7 +263,7 @@ class _Configuration:
         if start is None:
             self.draft.mistake(word, "no time that can be read; write it like 2020-6-16.01:00:00 +0530")
         elif not has_offset(word.text):
-            self.draft.warn(word, LOCAL_TIME)
+            self.draft.warn(word, LOCAL_TIME, is_told_once=True)
         return start
 
     def key(

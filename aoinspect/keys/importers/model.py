@@ -189,7 +189,8 @@ class Draft:
         self.keychains: list[KeyChain] = []
         self.peers: list[Peer] = []
         self.mistakes: list[Mistake] = []
-        self.warnings: list[KeyWarning] = []
+        self._warnings: dict[KeyWarning, None] = {}
+        self._told_once: set[str] = set()
 
     def mistake(self, place: Word | tuple[int, int], message: str) -> None:
         """Notes what could not be understood at a word or at (start, end); `message` repeats none of the text."""
@@ -198,12 +199,13 @@ class Draft:
         if mistake not in self.mistakes[-4:]:
             self.mistakes.append(mistake)
 
-    def warn(self, place: Word | int, message: str) -> None:
-        """Notes what is understood and worth knowing."""
+    def warn(self, place: Word | int, message: str, *, is_told_once: bool = False) -> None:
+        """Notes what is understood and worth knowing; `is_told_once`: only at its first place in the file."""
+        if is_told_once and message in self._told_once:
+            return
+        self._told_once.add(message)
         offset = place.start if isinstance(place, Word) else place
-        warning = KeyWarning(self.source.origin(offset), message)
-        if warning not in self.warnings:
-            self.warnings.append(warning)
+        self._warnings[KeyWarning(self.source.origin(offset), message)] = None
 
     def algorithm(self, word: Word) -> Algorithm | None:
         """The algorithm that `word` names; a mistake is noted where it is none."""
@@ -278,13 +280,13 @@ class Draft:
             lines = [f"{self._told_place(mistake)}: {self._told(mistake)}" for mistake in ordered[:_MOST_TOLD]]
             if not lines:
                 lines = [f"{self.source.path}: {self.title}: no keys of TCP-AO or TCP-MD5 in this file"]
-                lines += [f"{warning.origin}: {warning.message}" for warning in self.warnings[:_MOST_TOLD]]
+                lines += [f"{warning.origin}: {warning.message}" for warning in list(self._warnings)[:_MOST_TOLD]]
             raise KeyFileError("\n".join(lines))
         told = [KeyWarning(self.source.origin(mistake.start), self._told(mistake)) for mistake in ordered]
         return KeyStore(
             peers=tuple(self.peers),
             keychains=tuple(self.keychains),
-            warnings=tuple(sorted((*self.warnings, *told), key=lambda warning: warning.origin.line)),
+            warnings=tuple(sorted((*self._warnings, *told), key=lambda warning: warning.origin.line)),
             paths=(self.source.path,),
         )
 
@@ -307,23 +309,26 @@ def printable(name: str) -> str:
 
 def shown_line(line: str, start: int, end: int, words: frozenset[str]) -> tuple[str, int, int]:
     """What a message may show of `line`, without its indentation, and where columns `start` to `end` went."""
+    indentation = len(line) - len(line.lstrip())
     shown = ""
     caret: tuple[int, int] | None = None
     is_secret = False
-    for match in _PART_OF_LINE.finditer(line.lstrip()):
-        part_start = match.start() + len(line) - len(line.lstrip())
-        part_end = part_start + len(match[0])
-        if match[1] is not None:
+    for match in _PART_OF_LINE.finditer(line, indentation):
+        is_blank = match[1] is not None
+        part_end = len(line) if is_secret and not is_blank else match.end()
+        if is_blank:
             part = re.sub(r"\s+", " ", match[1])
-        elif is_secret:
-            part = "" if shown.rstrip().endswith(_MASK) else _MASK
         else:
-            part = match[2] if _may_be_shown(match[2], words) else _MASK
-        if part_start < max(end, start + 1) and start < part_end and part.strip():
+            part = match[2] if not is_secret and _may_be_shown(match[2], words) else _MASK
+        if match.start() < max(end, start + 1) and start < part_end and part.strip():
             caret = (len(shown) if caret is None else caret[0], len(shown) + len(part))
         shown += part
-        if match[2] is not None and match[2].strip("\"'").lower() in SECRET_FOLLOWS:
-            is_secret = _is_before_secret(match[2].lower(), line[part_end:])
+        if is_blank:
+            continue
+        if is_secret:
+            break
+        if match[2].strip("\"'").lower() in SECRET_FOLLOWS:
+            is_secret = _is_before_secret(match[2].lower(), line[match.end() :])
     shown = shown.rstrip()
     if caret is None:
         caret = (max(len(shown) - 1, 0), max(len(shown), 1))
@@ -335,6 +340,7 @@ def _is_before_secret(word: str, rest: str) -> bool:
 
 
 def _may_be_shown(part: str, words: frozenset[str]) -> bool:
+    part = part.strip("\"'")
     lower = part.lower()
     if lower in words or lower in _ALGORITHM_WORDS or _SHOWN_VALUE.fullmatch(part):
         return True

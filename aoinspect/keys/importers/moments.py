@@ -16,7 +16,7 @@ from aoinspect.keys.importers.model import Draft, Word
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
-LOCAL_TIME = "this time is local to the router, and is taken for UTC here"
+LOCAL_TIME = "times here are local to the router, and are taken for UTC"
 
 MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -159,7 +159,7 @@ def cisco_lifetime(draft: Draft, words: Sequence[Word]) -> Lifetime | None:
         return None
     reader = MomentReader(draft, words)
     if reader.takes("local"):
-        draft.warn(words[0], LOCAL_TIME)
+        draft.warn(words[0], LOCAL_TIME, is_told_once=True)
     from_ns = reader.cisco_moment()
     until_ns: int | None = None
     is_readable = from_ns is not None

@@ -258,7 +258,7 @@ class _Configuration:
             if word is not None and moment is None and word.text != "forever":
                 self.draft.mistake(word, "no time that can be read; write it like 2020-01-06T22:35:59.0Z")
             elif word is not None and moment is not None and not has_offset(word.text):
-                self.draft.warn(word, LOCAL_TIME)
+                self.draft.warn(word, LOCAL_TIME, is_told_once=True)
             ends.append(moment)
         return span(self.draft, (context.at.start, context.at.end), *ends)
 

@@ -1,0 +1,339 @@
+"""From a connection's failing segments to what explains them.
+
+Two kinds of segments are asked about: those that fail under the key files, and those that verify under the sender's
+key and are dropped by the receiving end's, where the files describe both ends. For the latter the receiving end's keys
+alone are what is given, so that what differs between the ends is named in the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+
+import numpy as np
+
+from aoinspect.engine.explain.advice import what_would_decide
+from aoinspect.engine.explain.case import Case, Subject, address_words, selected_keys
+from aoinspect.engine.explain.model import (
+    Account,
+    Assumption,
+    Budget,
+    Confidence,
+    Explanation,
+    KeyCorrection,
+)
+from aoinspect.engine.explain.stacks import Facts, state_facts
+from aoinspect.engine.explain.sweep import Held, Outcome, sweep
+from aoinspect.engine.explain.table import BY_IDENT
+from aoinspect.engine.failures import FailingSegment, Occasion
+from aoinspect.engine.findings.model import Scene
+from aoinspect.engine.keyring import Candidate, Endpoint, Keyring, PairKeys
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.results import ConnectionResult
+from aoinspect.engine.second_opinion import read_header
+from aoinspect.engine.verdicts import IsnSource, Method, Verdict
+from aoinspect.keys.model import KeyStore
+
+VERIFY_BUDGET = Budget(macs=200_000, searches=4)
+"""What `verify` spends on all explanations of a run: some two seconds where nothing matches."""
+EXPLAIN_BUDGET = Budget(macs=2_000_000, searches=64)
+PER_CONNECTION = Budget(macs=40_000, searches=2)
+NAMED_ADDRESSES = 64
+"""Addresses of the key files that are tried for a NAT."""
+
+
+def explain_failures(
+    analyzer: Analyzer, connections: Sequence[ConnectionResult], budget: Budget, *, every: bool = False
+) -> list[Account]:
+    """Accounts of the connections that fail, in their order; of `every` connection that has anything to be told if so.
+
+    `budget` serves all of them and is used up. A connection that it does not reach has an account that says so.
+    """
+    if not analyzer.keyring.mkts:
+        return []
+    accounts = []
+    for connection in connections:
+        if not every and not is_failing(connection):
+            continue
+        share = Budget(min(PER_CONNECTION.macs, budget.macs), min(PER_CONNECTION.searches, budget.searches))
+        left = replace(share)
+        account = explain_connection(analyzer, connection, left, connections=connections)
+        budget.macs -= share.macs - left.macs
+        budget.searches -= share.searches - left.searches
+        if account.explanations or account.failing:
+            accounts.append(account)
+    return accounts
+
+
+def is_failing(connection: ConnectionResult) -> bool:
+    """Whether any segment of the connection fails or is dropped."""
+    counts = connection.verdicts
+    return bool(
+        counts["mismatch"] or counts["no_key"] or counts["unsigned"] or counts["malformed"] or connection.refused
+    )
+
+
+def explain_connection(
+    analyzer: Analyzer,
+    connection: ConnectionResult,
+    budget: Budget | None = None,
+    *,
+    connections: Sequence[ConnectionResult] = (),
+    segments: Sequence[FailingSegment] | None = None,
+) -> Account:
+    """The account of one connection. `budget` is used up as far as it goes (default: PER_CONNECTION).
+
+    `connections` are all of the run, for facts that show only beside others. `segments` are looked at in place of those
+    that the run kept.
+    """
+    return _Accountant(analyzer, connection, budget or replace(PER_CONNECTION), connections, segments).account()
+
+
+@dataclass(frozen=True, slots=True)
+class _Swept:
+    """A case and what came of it."""
+
+    case: Case
+    outcome: Outcome
+    is_of_receiver: bool
+    """The case's keys are the receiving end's alone."""
+
+
+class _Accountant:
+    """The work on one connection."""
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        connection: ConnectionResult,
+        budget: Budget,
+        connections: Sequence[ConnectionResult],
+        segments: Sequence[FailingSegment] | None,
+    ) -> None:
+        self.analyzer = analyzer
+        self.connection = connection
+        self.budget = budget
+        self.connections = connections
+        self.chosen = segments
+        self.pair = int(analyzer.connections.pairs[connection.index])
+        self.ends = analyzer.pairs.ends[self.pair]
+
+    def account(self) -> Account:
+        connection, analyzer = self.connection, self.analyzer
+        counts = connection.verdicts
+        failed = counts["mismatch"] + counts["no_key"]
+        swept = [self._sweep_failed(), *self._sweep_refused()]
+        main = swept[0]
+        tried = sum(len(one.case.subjects) for one in swept)
+        explanations = [
+            self._explanation(held, one, len(one.case.subjects), connection.refused if one.is_of_receiver else failed)
+            for one in swept
+            for held in one.outcome.held
+        ]
+        explained = {place for explanation in explanations for place in explanation.frames}
+        unexplained = tuple(subject for subject in main.case.subjects if _place(subject) not in explained)
+        if self.chosen is None:
+            scene = Scene(analyzer, connection)
+            facts = Facts(scene, main.case, unexplained, self.connections, len(main.case.subjects), failed)
+            stated = list(state_facts(facts))
+            explained |= {place for fact in stated for place in fact.frames}
+            explanations = _ordered(explanations, stated)
+        places = [_place(subject) for one in swept for subject in one.case.subjects]
+        open_ = tuple(sorted({place for place in places if place not in explained}))
+        not_tried = _unique(name for one in swept for name in one.outcome.not_tried)
+        deciders = _unique(
+            words
+            for one in swept
+            if {_place(subject) for subject in one.case.subjects} & set(open_)
+            for words in what_would_decide(one.case, set(open_), bool(one.outcome.not_tried))
+        )
+        return Account(
+            connection=connection.id,
+            explanations=tuple(explanations),
+            failing=failed + connection.refused,
+            tried=tried,
+            unexplained=open_,
+            ruled_out=self._ruled_out(swept, explanations) if open_ else (),
+            not_tried=not_tried if open_ else (),
+            would_decide=deciders,
+            macs=sum(one.outcome.macs for one in swept),
+            note=self._note(swept, open_),
+        )
+
+    # What is asked about.
+
+    def _sweep_failed(self) -> _Swept:
+        keys = self.analyzer.pairs.keys[self.pair]
+        case = self._case(self._segments(Occasion.FAILED), self.analyzer.keyring, keys)
+        return _Swept(case, sweep(case, self.budget), False)
+
+    def _sweep_refused(self) -> Iterable[_Swept]:
+        segments = self._segments(Occasion.REFUSED)
+        for side in (0, 1):
+            of_side = [segment for segment in segments if segment.side == side]
+            if not of_side:
+                continue
+            keyring = Keyring(_store_of(self.analyzer.keyring.store, self.ends[1 - side], self.ends[side]))
+            case = self._case(of_side, keyring, keyring.for_pair(self.ends))
+            yield _Swept(case, sweep(case, self.budget), True)
+
+    def _segments(self, occasion: Occasion) -> Sequence[FailingSegment]:
+        if self.chosen is not None:
+            return [segment for segment in self.chosen if segment.occasion is occasion]
+        return self.analyzer.failures.of(self.connection.index, occasion)
+
+    def _case(self, segments: Sequence[FailingSegment], keyring: Keyring, keys: PairKeys | None) -> Case:
+        sources = self.analyzer.connections.isn_sources
+        return Case(
+            subjects=tuple(self._subject(segment, keyring, keys) for segment in segments),
+            mkts=keyring.mkts,
+            pair_keys=keys,
+            other_isns=self._other_isns(),
+            named_addresses=_named_addresses(self.analyzer.keyring.store),
+            is_midway=sources[self.connection.index] != IsnSource.HANDSHAKE,
+        )
+
+    def _subject(self, segment: FailingSegment, keyring: Keyring, keys: PairKeys | None) -> Subject:
+        reading = read_header(segment.octets, segment.declared_length)
+        candidates: tuple[Candidate, ...] = ()
+        if keys is not None and reading.method is not Method.NONE:
+            candidates = keys.candidates(segment.side, reading.method, reading.key_id or 0)
+        own, peer = self._isn(segment.side), self._isn(1 - segment.side)
+        return Subject(segment, own, peer, selected_keys(keyring.mkts, candidates))
+
+    def _isn(self, side: int) -> int | None:
+        connections, index = self.analyzer.connections, self.connection.index
+        return int(connections.isns[index, side]) if connections.has_isn[index, side] else None
+
+    def _other_isns(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """By side, the ISNs of the socket pair's other connections and of [[connection]] entries."""
+        connections = self.analyzer.connections
+        found: tuple[dict[int, None], dict[int, None]] = ({}, {})
+        for sibling in np.flatnonzero(connections.pairs == self.pair).tolist():
+            for side in (0, 1):
+                if sibling != self.connection.index and connections.has_isn[sibling, side]:
+                    found[side][int(connections.isns[sibling, side])] = None
+        for known in self.analyzer.keyring.store.connections:
+            local = Endpoint(known.local[0].packed, known.local[1])
+            remote = Endpoint(known.remote[0].packed, known.remote[1])
+            if {local, remote} == set(self.ends):
+                side = self.ends.index(local)
+                found[side][known.local_isn] = None
+                found[1 - side][known.remote_isn] = None
+        return tuple(found[0]), tuple(found[1])
+
+    # What is said.
+
+    def _explanation(self, held: Held, swept: _Swept, tried: int, failing: int) -> Explanation:
+        assumption = held.assumption
+        sides = sorted({subject.segment.side for subject in held.subjects}, key=lambda side: self._rank(side, held))
+        senders = tuple(address_words(self.ends[side].address) for side in sides)
+        receivers = [address_words(self.ends[1 - side].address) for side in sides]
+        words = _Words(" and ".join(senders), receivers[0] if len(sides) == 1 else "the other end")
+        mkt = None if assumption.key is None else swept.case.mkts[assumption.key]
+        file_remedy = words.put(assumption.file_remedy)
+        if mkt is not None and file_remedy and not swept.is_of_receiver:
+            file_remedy += f" for key {mkt.name!r} ({mkt.origin})"
+        return Explanation(
+            idents=assumption.idents,
+            hypothesis=BY_IDENT[assumption.idents[0]],
+            confidence=Confidence.PROOF,
+            summary=words.put(assumption.claim),
+            changed=words.put(assumption.change),
+            origin=words.put(assumption.origin),
+            matched=len(held.subjects),
+            tried=tried,
+            failing=failing,
+            bits=held.bits,
+            frames=tuple(sorted(map(_place, held.subjects))),
+            senders=senders,
+            key=None if mkt is None else mkt.name,
+            key_origin=None if mkt is None else str(mkt.origin),
+            file_remedy="" if swept.is_of_receiver else file_remedy,
+            device_remedy=words.put(assumption.device_remedy),
+            knob=assumption.knob,
+            correction=None if swept.is_of_receiver else self._correction(assumption, sides),
+        )
+
+    def _rank(self, side: int, held: Held) -> tuple[int, int]:
+        return min(_place(subject) for subject in held.subjects if subject.segment.side == side)
+
+    def _correction(self, assumption: Assumption, sides: Sequence[int]) -> KeyCorrection | None:
+        if assumption.correction is None or assumption.key is None:
+            return None
+        return KeyCorrection(
+            key=assumption.key,
+            correction=assumption.correction,
+            sender=self.ends[sides[0]].address,
+            receiver=self.ends[1 - sides[0]].address,
+            is_key_right_elsewhere=self._verifies_something(assumption.key),
+        )
+
+    def _verifies_something(self, key: int) -> bool:
+        timeline = self.analyzer.timeline
+        of_key = np.flatnonzero(np.asarray(timeline.mkts) == key)
+        return bool(len(of_key)) and bool(np.asarray(timeline.verdicts)[of_key, Verdict.VERIFIED].any())
+
+    def _ruled_out(self, swept: Sequence[_Swept], explanations: Sequence[Explanation]) -> tuple[str, ...]:
+        holding = {explanation.ident for explanation in explanations}
+        missing = {name for one in swept for name in one.outcome.not_tried}
+        names = _unique(name for one in swept for name in one.outcome.tried)
+        return tuple(name for name in names if name not in holding and name not in missing)
+
+    def _note(self, swept: Sequence[_Swept], open_: Sequence[tuple[int, int]]) -> str:
+        index = self.connection.index
+        if index in self.analyzer.failures.unkept:
+            return (
+                "the run had too many failing segments to keep one of this connection: explain it alone (--connection)"
+            )
+        refusals = _unique(
+            self.analyzer.checker.lists.candidates[candidate].refusal
+            for (connection, candidate) in self.analyzer.tallies.refusals
+            if connection == index
+        )
+        if refusals and any(one.is_of_receiver and not one.outcome.held for one in swept) and open_:
+            return f"the ends' keys differ ({', '.join(refusals)}), and neither is a known other form of the other"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The two ends, as sentences name them."""
+
+    sender: str
+    receiver: str
+
+    def put(self, text: str) -> str:
+        # Key names may hold braces, so no format string.
+        return text.replace("{sender}", self.sender).replace("{receiver}", self.receiver)
+
+
+def _ordered(proofs: list[Explanation], facts: list[Explanation]) -> list[Explanation]:
+    """Proofs by the number of segments that they explain, then facts."""
+    return [*sorted(proofs, key=lambda explanation: -explanation.matched), *facts]
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _place(subject: Subject) -> tuple[int, int]:
+    return subject.segment.capture, subject.segment.frame
+
+
+def _store_of(store: KeyStore, receiver: Endpoint, sender: Endpoint) -> KeyStore:
+    """What the files say of `receiver` alone."""
+    own, other = ip_address(receiver.address), ip_address(sender.address)
+    peers = tuple(
+        peer for peer in store.peers if peer.local is not None and own in peer.local and other not in peer.local
+    )
+    return replace(store, peers=peers)
+
+
+def _named_addresses(store: KeyStore) -> tuple[bytes, ...]:
+    """Single addresses of peers and of [[connection]] entries."""
+    networks = [network for peer in store.peers for network in (peer.local, peer.remote) if network is not None]
+    single = [network.network_address for network in networks if network.prefixlen == network.max_prefixlen]
+    known = [end[0] for connection in store.connections for end in (connection.local, connection.remote)]
+    return tuple(dict.fromkeys(address.packed for address in [*single, *known]))[:NAMED_ADDRESSES]

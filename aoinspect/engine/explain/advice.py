@@ -1,0 +1,79 @@
+"""How each vendor calls what there is to set, and what would tell more where nothing matches.
+
+The words are those of the vendors' own configurations; a system is left out of a knob for which it has no word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aoinspect.engine.explain.case import Case
+from aoinspect.engine.explain.model import Knob
+
+VENDOR_WORDS: dict[Knob, tuple[tuple[str, str], ...]] = {
+    Knob.TCP_OPTIONS: (
+        ("IOS-XR", "neighbor ... ao KEYCHAIN include-tcp-options enable|disable"),
+        ("IOS-XE, NX-OS", "include-tcp-options, in the key or on the neighbor; excluded without it"),
+        ("Junos", "ao-attribute tcp-ao-option enabled"),
+        ("GoBGP", "exclude-tcp-options"),
+        ("Huawei VRP", "included by default"),
+        ("BIRD", "the kernel's default: included"),
+        ("Linux", "TCP_AO_KEYF_EXCLUDE_OPT"),
+    ),
+    Knob.SECRET: (
+        ("IOS-XR", "key-string clear|password (type 7)|password6"),
+        ("IOS-XE, NX-OS", "key-string [0|6|7]"),
+        ("Junos", 'secret "..." ($9$, $8$)'),
+        ("Nokia SR OS", "authentication-key (plain, hash, hash2)"),
+        ("Arista EOS", "secret N 0|7|8a"),
+        ("BIRD", 'secret "text" or hex:..'),
+        ("GoBGP", "secret-key (base64)"),
+        ("ExaBGP", "text, or base64 true"),
+    ),
+    Knob.ALGORITHM: (
+        ("IOS-XR", "cryptographic-algorithm HMAC-SHA1-96|AES-128-CMAC-96|HMAC-SHA-256"),
+        ("IOS-XE, NX-OS", "cryptographic-algorithm aes-128-cmac|hmac-sha-1|hmac-sha-256"),
+        ("Junos", "ao-attribute cryptographic-algorithm hmac-sha-1-96|aes-128-cmac-96"),
+        ("Nokia SR OS", "algorithm hmac-sha-1-96|aes-128-cmac-96"),
+        ("Arista EOS", "neighbor ... password shared-secret profile P algorithm hmac-sha1-96|aes-128-cmac-96"),
+        ("BIRD", "algorithm hmac sha1|hmac sha256|cmac aes128"),
+        ("GoBGP", "crypto-algorithm hmac_sha_1_96|aes_128_cmac_96|hmac_sha_256_96|hmac_sha_256_128"),
+        ("Linux", "hmac(sha1), hmac(sha256), cmac(aes128)"),
+    ),
+    Knob.MAC_LENGTH: (
+        ("BIRD", "always 12 octets"),
+        ("GoBGP", "crypto-algorithm hmac_sha_256_96 or hmac_sha_256_128"),
+        ("Linux", "maclen of TCP_AO_ADD_KEY"),
+    ),
+    Knob.IDS: (
+        ("IOS-XR", "tcp ao keychain K key N SendID n ReceiveID n"),
+        ("IOS-XE, NX-OS", "send-id, recv-id in key chain K tcp"),
+        ("Junos", "ao-attribute send-id, recv-id"),
+        ("Nokia SR OS", "the entry's number under send and receive"),
+        ("Arista EOS", "the number behind secret, the same in both directions"),
+        ("BIRD", "send id, recv id, or id for both"),
+        ("GoBGP", "key-id, receive-id"),
+        ("ExaBGP", "keyid, the same in both directions"),
+        ("Huawei VRP", "tcp ao NAME key-id N send-id a receive-id b"),
+    ),
+}
+
+
+def what_would_decide(case: Case, frames: set[tuple[int, int]], not_tried: bool) -> Iterator[str]:
+    """What would tell more of the segments in `frames`, which nothing explains."""
+    open_ = [subject for subject in case.subjects if (subject.segment.capture, subject.segment.frame) in frames]
+    if not_tried:
+        yield "more computation: the budget ended before every hypothesis was tried (--connection looks at one alone)"
+    if any(not subject.is_provable for subject in open_):
+        yield "the whole segments: octets that the MAC covers are missing, or the option is broken"
+    if any(not subject.selected for subject in open_):
+        yield "the key with that KeyID, or its secret"
+    if any(subject.selected for subject in open_):
+        yield "another key: the secret as the sending device has it, with its encoding"
+    if any(subject.is_ao and subject.isns is None for subject in open_):
+        yield "the ISNs: as the router prints them (iss, irs), or the connection's handshake"
+    if any(subject.is_ao for subject in open_):
+        yield (
+            "a capture from the other end of the path: it shows whether addresses, sequence numbers or options are "
+            "rewritten on the way"
+        )

@@ -1,0 +1,120 @@
+"""The search: every assumption on every failing segment, within a budget, and the fewest that explain the most.
+
+A MAC of 96 bits that agrees is proof. Shorter ones add up over different segments under one and the same assumption;
+an assumption that stays below `PROOF_BITS` counts for nothing. Several assumptions may hold for a segment (with no
+option but padding, "options excluded" and "padding left out" give the same octets), so the one that explains the most
+segments is taken, then the one that explains the most of the rest. Of equals the earlier in the table is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aoinspect.engine.explain.case import Case, Search, Subject, Trial
+from aoinspect.engine.explain.model import PROOF_BITS, Assumption, Budget
+from aoinspect.engine.explain.path import MSS_VALUES
+from aoinspect.engine.explain.table import SWEEP, Trials
+from aoinspect.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An assumption that holds, and for which segments."""
+
+    assumption: Assumption
+    subjects: tuple[Subject, ...]
+    bits: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a sweep came to."""
+
+    held: list[Held] = field(default_factory=list)
+    """The one that explains the most segments first."""
+    tried: list[str] = field(default_factory=list)
+    """Idents (or combinations) of which everything was tried."""
+    not_tried: list[str] = field(default_factory=list)
+    """Those for which the budget did not suffice."""
+    macs: int = 0
+
+
+def sweep(case: Case, budget: Budget) -> Outcome:
+    """Tries the whole table on `case`; stops where one assumption explains every segment."""
+    outcome = Outcome()
+    matches: dict[Assumption, list[Subject]] = {}
+    if not case.subjects:
+        return outcome
+    for idents, function in SWEEP:
+        is_complete = _run(function, case, budget, matches, outcome)
+        name = "+".join(idents)
+        listed = outcome.tried if is_complete else outcome.not_tried
+        if name not in listed:
+            listed.append(name)
+        if _explains_all(matches, case):
+            break
+    outcome.tried = [name for name in outcome.tried if name not in outcome.not_tried]
+    outcome.held = _fewest(matches)
+    return outcome
+
+
+def _run(
+    function: Trials, case: Case, budget: Budget, matches: dict[Assumption, list[Subject]], outcome: Outcome
+) -> bool:
+    """Runs one row of the table; whether the budget sufficed for all of it."""
+    is_complete = True
+    for attempt in function(case):
+        if isinstance(attempt, Search):
+            if not budget.take_search():
+                is_complete = False
+                continue
+            outcome.macs += MSS_VALUES
+            found = list(attempt.find())
+        else:
+            if not budget.take(1):
+                return False
+            outcome.macs += 1
+            found = [attempt.assumption] if _agrees(attempt) else []
+        for assumption in found:
+            subjects = matches.setdefault(assumption, [])
+            if attempt.subject not in subjects:
+                subjects.append(attempt.subject)
+    return is_complete
+
+
+def _agrees(attempt: Trial) -> bool:
+    captured = attempt.subject.captured
+    try:
+        return attempt.mac()[: len(captured)] == captured
+    except UsageError:
+        return False  # An algorithm whose package is not installed: it cannot be told from one that does not match.
+
+
+def _bits(subjects: list[Subject]) -> int:
+    """Bits that agree; the same segment seen twice tells nothing new."""
+    distinct = {(subject.segment.source, subject.segment.octets): len(subject.captured) for subject in subjects}
+    return 8 * sum(distinct.values())
+
+
+def _explains_all(matches: dict[Assumption, list[Subject]], case: Case) -> bool:
+    return any(len(subjects) == len(case.subjects) and _bits(subjects) >= PROOF_BITS for subjects in matches.values())
+
+
+def _fewest(matches: dict[Assumption, list[Subject]]) -> list[Held]:
+    """A cover of the explained segments, greedily."""
+    remaining = {assumption: subjects for assumption, subjects in matches.items() if _bits(subjects) >= PROOF_BITS}
+    held: list[Held] = []
+    explained: set[int] = set()
+    while True:
+        best: Assumption | None = None
+        best_count = 0
+        for assumption, subjects in remaining.items():
+            count = sum(id(subject) not in explained for subject in subjects)
+            if count > best_count:
+                best, best_count = assumption, count
+        if best is None:
+            return held
+        subjects = remaining.pop(best)
+        fresh = [subject for subject in subjects if id(subject) not in explained]
+        held.append(Held(best, tuple(fresh), _bits(subjects)))
+        explained.update(id(subject) for subject in fresh)

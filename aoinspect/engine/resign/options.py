@@ -1,0 +1,101 @@
+"""What happens to a TCP header's options when its signature is replaced, added or taken out (RFC 5925 2.2, 9293 3.1).
+
+The other options keep their order and their octets. A signature stands in a slot: the option, and the NOPs that align
+it to four octets, behind it (as Linux pads TCP-AO) or before it (as Linux pads TCP-MD5). A new one of another length
+gets a slot of its own size in the same place; an added one stands first, as Linux has it.
+"""
+
+from __future__ import annotations
+
+from aoinspect.ao.option import (
+    FIXED_HEADER_LENGTH,
+    KIND_AO,
+    KIND_END,
+    KIND_MD5,
+    KIND_NOP,
+    MAX_OPTIONS_LENGTH,
+    TcpOption,
+    walk_options,
+)
+
+_NOP = bytes([KIND_NOP])
+_PADDING = (KIND_END, KIND_NOP)
+
+
+def replace_signature(header: bytes, signature: bytes) -> bytes:
+    """The options of `header` with `signature` (a whole AO or MD5 option) in place of the first one it has, or added.
+
+    `header` is a whole TCP header; what comes back has a multiple of four octets, which may be more than fit.
+    Further signature options are left as they are.
+    """
+    found = next((option for option in walk_options(header) if option.kind in (KIND_AO, KIND_MD5)), None)
+    if found is None:
+        return _aligned(signature + _nops(signature) + header[FIXED_HEADER_LENGTH:])
+    options = header[FIXED_HEADER_LENGTH:]
+    start, end = found.start - FIXED_HEADER_LENGTH, found.end - FIXED_HEADER_LENGTH
+    before, behind = _slot_padding(options, start, end)
+    if -len(signature) % 4 == before + behind:
+        return _aligned(options[:start] + signature + options[end:])
+    is_aligned = -(end - start) % 4 == before + behind
+    padding = _nops(signature) if is_aligned else b""
+    return _aligned(options[: start - before] + signature + padding + options[end + behind :])
+
+
+def without_signatures(header: bytes) -> bytes | None:
+    """The options of `header` without any AO and MD5 option; None where the list is broken and cannot be walked."""
+    options = header[FIXED_HEADER_LENGTH:]
+    walked = walk_options(header)
+    if any(option.problem is not None for option in walked):
+        return None
+    for option in reversed(walked):
+        if option.kind in (KIND_AO, KIND_MD5):
+            options = _without(options, option)
+    return _aligned(options)
+
+
+def _without(options: bytes, option: TcpOption) -> bytes:
+    start, end = option.start - FIXED_HEADER_LENGTH, option.end - FIXED_HEADER_LENGTH
+    before, behind = _slot_padding(options, start, end)
+    return options[: start - before] + options[end + behind :]
+
+
+def _slot_padding(options: bytes, start: int, end: int) -> tuple[int, int]:
+    """How many octets of padding before and behind the option `start`..`end` align it to four octets."""
+    wanted = -(end - start) % 4
+    behind = before = 0
+    while behind < wanted and end + behind < len(options) and options[end + behind] in _PADDING:
+        behind += 1
+    while behind + before < wanted and start > before and options[start - before - 1] == KIND_NOP:
+        before += 1
+    return before, behind
+
+
+def _nops(signature: bytes) -> bytes:
+    return _NOP * (-len(signature) % 4)
+
+
+def _aligned(options: bytes) -> bytes:
+    """Padded to four octets, with less padding at the end where there would be too much."""
+    last_end, is_ended = _last_option(options)
+    if len(options) > MAX_OPTIONS_LENGTH or not last_end:
+        options, is_ended = options[:last_end], False
+    # Behind an End of Option List a NOP would be strange.
+    return options + (bytes([KIND_END]) if is_ended else _NOP) * (-len(options) % 4)
+
+
+def _last_option(options: bytes) -> tuple[int, bool]:
+    """Where the last option that is no padding ends, and whether an End of Option List stands behind it.
+
+    `options` may be longer than a header allows. A broken list is taken to be all options.
+    """
+    at = end = 0
+    while at < len(options):
+        if options[at] == KIND_END:
+            return end, True
+        length = 1 if options[at] == KIND_NOP else options[at + 1] if at + 1 < len(options) else 0
+        if length < 1 or (options[at] != KIND_NOP and length < 2) or at + length > len(options):
+            return len(options), False
+        at += length
+        if length > 1:
+            end = at
+    return end, False

@@ -45,12 +45,14 @@ def hop(question: Headers) -> Hop:
     is_readable = starts + 20 <= question.limits
     is_sound = header_lengths >= 20
     payloads = starts + np.where(is_sound & is_readable, header_lengths, 20)
+    sources, destinations = (header[name].astype(np.int64) for name in ("source_port", "destination_port"))
     return lead(
         question,
-        np.where(is_sound, header["destination_port"].astype(np.int64), NOTHING),
+        # The lower port first, as Wireshark: the other is more likely an ephemeral one.
+        np.where(is_sound, np.minimum(destinations, sources), NOTHING),
         payloads,
         payloads > question.limits,
-        fallbacks=np.where(is_sound, header["source_port"].astype(np.int64), NOTHING),
+        fallbacks=np.where(is_sound, np.maximum(destinations, sources), NOTHING),
     )
 
 
@@ -82,7 +84,7 @@ def describe(scribe: Scribe) -> None:
         # A bare acknowledgment carries nothing, whatever its ports are.
         scribe.leads_to("tcp.port", NOTHING, header_length)
         return
-    scribe.leads_to("tcp.port", destination, header_length, fallback=source)
+    scribe.leads_to("tcp.port", min(source, destination), header_length, fallback=max(source, destination))
 
 
 DISSECTOR = Dissector(

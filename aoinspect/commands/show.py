@@ -7,7 +7,6 @@ list is written while the capture is read. What other commands share (keys, diss
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -203,6 +202,8 @@ def _write_json_lines(analyzer: Analyzer, batches: Batches, options: argparse.Na
 
 def _write_json(analyzer: Analyzer, batches: Batches, options: argparse.Namespace, shared: SharedParts) -> int:
     """One object, written as it grows: the packets are never held together."""
+    import json
+
     from aoinspect.report.json_form import SegmentLines
 
     lines = SegmentLines(analyzer)

@@ -82,14 +82,16 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
 
     CaptureError where nothing of any capture can be read, UsageError where standard input is named twice.
     """
+    demand_one_stdin(options.captures)
+    chosen = filter_of(options)
+    # A key file that cannot be used is told before anything heavy is loaded.
+    store = shared.load_keys(options)
+    registry = shared.load_registry(options)
+
     from aoinspect.engine.findings import Policy
     from aoinspect.progress import Interruption
     from aoinspect.report.model import build_report
 
-    demand_one_stdin(options.captures)
-    chosen = filter_of(options)
-    store = shared.load_keys(options)
-    registry = shared.load_registry(options)
     captures = _openable(options.captures)
     searches = bool(store.peers and options.recover_isn and can_be_read_again(options.captures))
     is_lines = options.format == "jsonl"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aoinspect.cli import KEYS_VARIABLE, POLICIES
+from aoinspect.cli import KEYS_VARIABLE
+from aoinspect.commands.verify import POLICIES
 from aoinspect.engine.findings import Policy
 from tests.cli.processes import SAMPLES, with_keys
 from tests.report.running import Command

@@ -47,6 +47,6 @@ def test_a_key_file_is_refused_before_the_engine_is_loaded() -> None:
 def test_verify_loads_nothing_that_it_does_not_use(form: str) -> None:
     loaded = modules_after(*with_keys("rotation"), "--format", form)
     assert "aoinspect.engine.pipeline" in loaded
-    unused = {"textual", "scapy", "dpkt", "Crypto", "asyncio", "aoinspect.tui", "aoinspect.commands.show"}
+    unused = {"textual", "scapy", "dpkt", "Crypto", "asyncio", "aoinspect.tui", "aoinspect.report.show_text"}
     assert not loaded & unused
     assert ("rich" in loaded) == (form == "text")

@@ -162,7 +162,9 @@ def _hop_to_tcp(frame: Recorded) -> Seen | None:
             if hop.numbers[0] == NOTHING or hop.fallbacks is None:
                 return None
             payload = int(hop.starts[0])
-            ports = int(hop.fallbacks[0]), int(hop.numbers[0])
+            head = batch.octets[start : start + 4].tobytes()
+            ports = int.from_bytes(head[:2]), int.from_bytes(head[2:])
+            assert sorted(ports) == [int(hop.numbers[0]), int(hop.fallbacks[0])]
             return Seen(*addresses, *ports, start - 64, payload - start, int(hop.ends[0]) - payload)
         number = int(next_numbers(REGISTRY, dissector, hop)[0])
         dissector = None if number == NOTHING else REGISTRY.lookup((dissector.leads_to, number))

@@ -32,7 +32,7 @@ router bgp 1
    neighbor 192.0.2.99 password 0 no
 EOF
 !
-{PROFILE}      secret 62 7 $1c$YdI3N1C= receive-lifetime infinite transmit-lifetime 01/03/2021 00:00:00 01/05/2021 00:00:00
+{PROFILE}      secret 62 7 $1c$x receive-lifetime infinite transmit-lifetime 01/03/2021 00:00:00 01/05/2021 00:00:00
       secret 63 8a $x$y receive-lifetime infinite transmit-lifetime infinite local-time
    !
    session shared-secret profile SPARE

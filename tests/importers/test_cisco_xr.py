@@ -216,6 +216,12 @@ class TestSecrets:
         assert only_key(read("ios-xr", text)).secret == b"two words"
         assert only_key(read("ios-xr", text.replace("clear two words", "bare"))).secret == b"bare"
 
+    @pytest.mark.parametrize("kind", ["clear", "password", "password6", "encrypted"])
+    def test_the_word_for_a_type_is_no_secret_where_the_file_is_cut_after_it(self, kind: str) -> None:
+        store = read("ios-xr", CHAIN.replace("password 011A08105E19091F", kind) + IDS)
+        assert only_key(store).secret is None
+        assert warnings_of(store) == ["4: the secret after this word is missing"]
+
     def test_a_key_without_a_key_string_is_a_gap(self) -> None:
         text = "\n".join(line for line in CHAIN.split("\n") if "key-string" not in line) + IDS
         assert only_key(read("ios-xr", text)).gap == "there is no secret: fill it in (line 2)"

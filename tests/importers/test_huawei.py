@@ -110,10 +110,8 @@ def test_the_whole_configuration() -> None:
         (None, "192.0.2.6/32", "None", 639, "EDGE-AO"),
         (None, "192.0.2.7/32", "None", 646, None),
     ]
-    assert (
-        store.peers[1].mkts[0].gap
-        == f"Huawei cipher text cannot be read: fill in the secret (line {line_of(WHOLE, 'cipher %^%#1h')})"
-    )
+    place = line_of(WHOLE, "password cipher")
+    assert store.peers[1].mkts[0].gap == f"Huawei cipher text cannot be read: fill in the secret (line {place})"
     (told,) = warnings_of(store)
     assert told.startswith(f"{line_of(WHOLE, 'peer 192.0.2.5')}: this peer's keychain is for the older")
     assert read("vrp", WHOLE.replace("\n", "\r\n")) == store
@@ -124,6 +122,11 @@ def test_cipher_is_a_gap_and_the_rest_is_kept() -> None:
     mkt = only_key(read("vrp", text))
     assert (mkt.secret, mkt.gap) == (None, "Huawei cipher text cannot be read: fill in the secret (line 6)")
     assert (mkt.send_id, mkt.send_lifetime) == (61, lifetime(LONG_AGO, LONG_AGO + 2 * DAY))
+
+
+def test_the_word_before_a_secret_is_none_where_the_file_is_cut_after_it() -> None:
+    for kind in ("plain", "simple", "cipher"):
+        assert only_key(read("vrp", KEYCHAIN.replace("plain interop", kind) + TCP_AO)).secret is None
 
 
 @pytest.mark.parametrize(

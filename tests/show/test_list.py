@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from aoinspect.capture.reader import open_capture
-from aoinspect.commands import show
 from aoinspect.engine.pipeline import Analyzer
-from aoinspect.engine.table import Rows
-from aoinspect.engine.verdicts import Verdict
 from aoinspect.keys import load_keys
 from aoinspect.report.packet_lines import PacketLines, TimeFormat
 from tests.conversation import Conversation, Key
-from tests.show.running import run_parsed, run_show, shared_parts
+from tests.show.running import run_show
 
 
 @pytest.fixture
@@ -127,14 +121,9 @@ def test_lines_come_batch_by_batch_and_nothing_is_kept(told: tuple[Path, Path, C
     assert lines.count == len(conversation.segments)
 
 
-def test_rows_can_be_chosen_by_whoever_calls(told: tuple[Path, Path, Conversation]) -> None:
-    def only_failures(analyzer: Analyzer) -> Callable[[Rows], Rows]:
-        return lambda rows: rows.select(np.flatnonzero(rows.verdict == Verdict.MISMATCH))
-
+def test_a_filter_chooses_the_rows(told: tuple[Path, Path, Conversation]) -> None:
     capture, keys, _ = told
-    parser = argparse.ArgumentParser()
-    show.add(parser.add_subparsers(), shared_parts(), lambda options: only_failures)
-    outcome = run_parsed(parser, "show", str(capture), "--keys", str(keys))
+    outcome = run_show(capture, "--keys", str(keys), "--filter", "ao.verdict == mismatch")
     assert [line.split()[-1] for line in outcome.out.splitlines()] == ["mismatch"]
     assert "or are filtered out" in outcome.err
 

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 import numpy as np
 
-from aoinspect.engine.explain.advice import what_would_decide
+from aoinspect.engine.explain.advice import OpenSubject, what_would_decide
 from aoinspect.engine.explain.case import Case, Subject, address_words, selected_keys
 from aoinspect.engine.explain.model import (
     Account,
@@ -28,9 +28,9 @@ from aoinspect.engine.explain.sweep import Held, Outcome, sweep
 from aoinspect.engine.explain.table import BY_IDENT
 from aoinspect.engine.failures import FailingSegment, Occasion
 from aoinspect.engine.findings.model import Scene
-from aoinspect.engine.keyring import Candidate, Endpoint, Keyring, PairKeys
+from aoinspect.engine.keyring import KEY_ID_OF_MD5, Candidate, Endpoint, Keyring, PairKeys
 from aoinspect.engine.pipeline import Analyzer
-from aoinspect.engine.results import ConnectionResult
+from aoinspect.engine.results import DIRECTIONS, ConnectionResult
 from aoinspect.engine.second_opinion import read_header
 from aoinspect.engine.verdicts import IsnSource, Method, Verdict
 from aoinspect.keys.model import KeyStore
@@ -39,6 +39,8 @@ VERIFY_BUDGET = Budget(macs=200_000, searches=4)
 """What `verify` spends on all explanations of a run: some two seconds where nothing matches."""
 EXPLAIN_BUDGET = Budget(macs=2_000_000, searches=64)
 PER_CONNECTION = Budget(macs=40_000, searches=2)
+ON_KEYS = frozenset({"H1", "H8", "H3", "H2", "H5", "H6", "H7", "H9", "H17", "H32"})
+"""What can lie between the keys of two ends, where what the sender signs is known."""
 NAMED_ADDRESSES = 64
 """Addresses of the key files that are tried for a NAT."""
 
@@ -142,12 +144,7 @@ class _Accountant:
         places = [_place(subject) for one in swept for subject in one.case.subjects]
         open_ = tuple(sorted({place for place in places if place not in explained}))
         not_tried = _unique(name for one in swept for name in one.outcome.not_tried)
-        deciders = _unique(
-            words
-            for one in swept
-            if {_place(subject) for subject in one.case.subjects} & set(open_)
-            for words in what_would_decide(one.case, set(open_), bool(one.outcome.not_tried))
-        )
+        deciders = _unique(what_would_decide(self._open_subjects(main, open_), bool(main.outcome.not_tried)))
         return Account(
             connection=connection.id,
             explanations=tuple(explanations),
@@ -160,6 +157,16 @@ class _Accountant:
             macs=sum(one.outcome.macs for one in swept),
             note=self._note(swept, open_),
         )
+
+    def _open_subjects(self, swept: _Swept, open_: Sequence[tuple[int, int]]) -> list[OpenSubject]:
+        """The subjects that nothing explains, and whether others of the same sender and KeyID verify."""
+        verified = {(run.direction, run.key_id) for run in self.connection.runs if run.verified and run.mkt is not None}
+        scene = Scene(self.analyzer, self.connection)
+        return [
+            OpenSubject(subject, (scene.direction_of(subject.segment.side), subject.reading.key_id) in verified)
+            for subject in swept.case.subjects
+            if _place(subject) in open_
+        ]
 
     # What is asked about.
 
@@ -176,7 +183,7 @@ class _Accountant:
                 continue
             keyring = Keyring(_store_of(self.analyzer.keyring.store, self.ends[1 - side], self.ends[side]))
             case = self._case(of_side, keyring, keyring.for_pair(self.ends))
-            yield _Swept(case, sweep(case, self.budget), True)
+            yield _Swept(case, sweep(case, self.budget, ON_KEYS), True)
 
     def _segments(self, occasion: Occasion) -> Sequence[FailingSegment]:
         if self.chosen is not None:
@@ -232,9 +239,8 @@ class _Accountant:
         receivers = [address_words(self.ends[1 - side].address) for side in sides]
         words = _Words(" and ".join(senders), receivers[0] if len(sides) == 1 else "the other end")
         mkt = None if assumption.key is None else swept.case.mkts[assumption.key]
-        file_remedy = words.put(assumption.file_remedy)
-        if mkt is not None and file_remedy and not swept.is_of_receiver:
-            file_remedy += f" for key {mkt.name!r} ({mkt.origin})"
+        key = "the key" if mkt is None else f"key {mkt.name!r} ({mkt.origin})"
+        file_remedy = words.put(assumption.file_remedy).replace("{key}", key)
         return Explanation(
             idents=assumption.idents,
             hypothesis=BY_IDENT[assumption.idents[0]],
@@ -253,21 +259,43 @@ class _Accountant:
             file_remedy="" if swept.is_of_receiver else file_remedy,
             device_remedy=words.put(assumption.device_remedy),
             knob=assumption.knob,
-            correction=None if swept.is_of_receiver else self._correction(assumption, sides),
+            correction=None if swept.is_of_receiver else self._correction(assumption, sides, senders),
         )
 
     def _rank(self, side: int, held: Held) -> tuple[int, int]:
         return min(_place(subject) for subject in held.subjects if subject.segment.side == side)
 
-    def _correction(self, assumption: Assumption, sides: Sequence[int]) -> KeyCorrection | None:
-        if assumption.correction is None or assumption.key is None:
+    def _correction(
+        self, assumption: Assumption, sides: Sequence[int], senders: Sequence[str]
+    ) -> KeyCorrection | None:
+        """What to write otherwise in the key file; None where this very sender's other segments say it is right."""
+        key = assumption.key
+        if assumption.correction is None or key is None:
             return None
+        ends = {DIRECTIONS[0]: self.connection.a.address, DIRECTIONS[1]: self.connection.b.address}
+        if any(run.verified and run.mkt_index == key and ends[run.direction] in senders for run in self.connection.runs):
+            return None
+        sender = sides[0]
         return KeyCorrection(
-            key=assumption.key,
+            key=key,
             correction=assumption.correction,
-            sender=self.ends[sides[0]].address,
-            receiver=self.ends[1 - sides[0]].address,
-            is_key_right_elsewhere=self._verifies_something(assumption.key),
+            sender=self.ends[sender].address,
+            receiver=self.ends[1 - sender].address,
+            ids=(self._key_id(key, sender), self._key_id(key, 1 - sender)),
+            is_key_right_elsewhere=self._verifies_something(key),
+        )
+
+    def _key_id(self, key: int, side: int) -> int | None:
+        """The KeyID with which `side` signs under the key, by the key file."""
+        keys = self.analyzer.pairs.keys[self.pair]
+        lists = {} if keys is None else keys.lists
+        return next(
+            (
+                key_id
+                for (sender, key_id), candidates in lists.items()
+                if sender == side and key_id != KEY_ID_OF_MD5 and any(one.mkt == key for one in candidates)
+            ),
+            None,
         )
 
     def _verifies_something(self, key: int) -> bool:
@@ -278,7 +306,7 @@ class _Accountant:
     def _ruled_out(self, swept: Sequence[_Swept], explanations: Sequence[Explanation]) -> tuple[str, ...]:
         holding = {explanation.ident for explanation in explanations}
         missing = {name for one in swept for name in one.outcome.not_tried}
-        names = _unique(name for one in swept for name in one.outcome.tried)
+        names = _unique(name for one in swept for name in one.outcome.ruled)
         return tuple(name for name in names if name not in holding and name not in missing)
 
     def _note(self, swept: Sequence[_Swept], open_: Sequence[tuple[int, int]]) -> str:

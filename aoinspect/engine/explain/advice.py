@@ -5,9 +5,10 @@ The words are those of the vendors' own configurations; a system is left out of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from aoinspect.engine.explain.case import Case
+from aoinspect.engine.explain.case import Subject
 from aoinspect.engine.explain.model import Knob
 
 VENDOR_WORDS: dict[Knob, tuple[tuple[str, str], ...]] = {
@@ -59,20 +60,37 @@ VENDOR_WORDS: dict[Knob, tuple[tuple[str, str], ...]] = {
 }
 
 
-def what_would_decide(case: Case, frames: set[tuple[int, int]], not_tried: bool) -> Iterator[str]:
-    """What would tell more of the segments in `frames`, which nothing explains."""
-    open_ = [subject for subject in case.subjects if (subject.segment.capture, subject.segment.frame) in frames]
-    if not_tried:
+class OpenSubject(NamedTuple):
+    """A segment that nothing explains."""
+
+    subject: Subject
+    has_sound_company: bool
+    """Other segments of the same sender and KeyID verify."""
+
+
+def what_would_decide(open_: Sequence[OpenSubject], is_budget_short: bool) -> Iterator[str]:
+    """What would tell more of segments that nothing explains."""
+    if not open_:
+        return
+    subjects = [subject for subject, _ in open_]
+    if is_budget_short:
         yield "more computation: the budget ended before every hypothesis was tried (--connection looks at one alone)"
-    if any(not subject.is_provable for subject in open_):
-        yield "the whole segments: octets that the MAC covers are missing, or the option is broken"
-    if any(not subject.selected for subject in open_):
+    if any(has_sound_company for _, has_sound_company in open_):
+        yield (
+            "who sent them: other segments of the same sender and KeyID verify, so the key is right, and these may be "
+            "somebody else's (compare TTL and link-layer addresses)"
+        )
+    if any(not subject.captured for subject in subjects):
+        yield "nothing: a MAC of no octets proves nothing"
+    if any(subject.captured and not subject.is_provable for subject in subjects):
+        yield "the whole segments: octets that the MAC covers are missing"
+    if any(not subject.selected for subject in subjects):
         yield "the key with that KeyID, or its secret"
-    if any(subject.selected for subject in open_):
+    if any(subject.selected and not has_sound_company for subject, has_sound_company in open_):
         yield "another key: the secret as the sending device has it, with its encoding"
-    if any(subject.is_ao and subject.isns is None for subject in open_):
+    if any(subject.is_ao and subject.isns is None for subject in subjects):
         yield "the ISNs: as the router prints them (iss, irs), or the connection's handshake"
-    if any(subject.is_ao for subject in open_):
+    if any(subject.is_ao and not has_sound_company for subject, has_sound_company in open_):
         yield (
             "a capture from the other end of the path: it shows whether addresses, sequence numbers or options are "
             "rewritten on the way"

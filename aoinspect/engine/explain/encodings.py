@@ -53,7 +53,7 @@ class CombinedWay(NamedTuple):
             words,
             claim=f"{{sender}} has the secret of {key_words(self.key)} in another form: {words}",
             origin=f"the secret of {key_words(self.key)}",
-            file_remedy=advice,
+            file_remedy=f"in {{key}}, {advice}",
             device_remedy="on {sender}, enter the secret as the key file has it",
             knob=Knob.SECRET,
             correction=Correction(secret=secret),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from aoinspect.ao.algorithms import (
     LABEL,
@@ -32,18 +33,18 @@ _OWN_KDF = {find_algorithm(name).derive for name in ("hkdf-sha-256-128", "kmac25
 def kdf_faults(case: Case) -> Iterator[Trial]:
     """H14: RFC 5926's KDF block put together otherwise."""
     for subject, key in fitting_ao(case):
-        algorithm, isns = key.mkt.algorithm, subject.isns
-        if isns is None or algorithm.derive in _OWN_KDF:
+        isns = subject.isns
+        if isns is None or key.mkt.algorithm.derive in _OWN_KDF:
             continue
         for words, secret, block in _kdf_variants(subject, key, isns):
-
-            def compute(
-                subject: Subject = subject, key: SigningKey = key, secret: bytes = secret, block: bytes = block
-            ) -> bytes:
-                traffic_key = _prf(key.mkt.algorithm, secret, block)
-                return keyed(key.mkt.algorithm, traffic_key, subject.message(key.include_options))
-
+            compute = partial(_mac_by_block, subject, key, secret, block)
             yield Trial(subject, _fault("H14", key, words, "derives the traffic key"), compute)
+
+
+def _mac_by_block(subject: Subject, key: SigningKey, secret: bytes, block: bytes) -> bytes:
+    """The MAC under the traffic key that the PRF makes of `block`."""
+    algorithm = key.mkt.algorithm
+    return keyed(algorithm, _prf(algorithm, secret, block), subject.message(key.include_options))
 
 
 def _prf(algorithm: Algorithm, secret: bytes, block: bytes) -> bytes:
@@ -94,10 +95,7 @@ def mac_input_faults(case: Case) -> Iterator[Trial]:
             continue
         context = subject.context(isns)
         for words, message in _message_variants(subject, key):
-
-            def compute(key: SigningKey = key, context: bytes = context, message: bytes = message) -> bytes:
-                return full_mac(key.mkt.algorithm, key.secret, context, message)
-
+            compute = partial(full_mac, key.mkt.algorithm, key.secret, context, message)
             yield Trial(subject, _fault("H15", key, words, "computes the MAC"), compute)
 
 
@@ -171,22 +169,17 @@ def signer_faults(case: Case) -> Iterator[Trial]:
         isns = subject.isns
         if isns is None:
             continue
-        algorithm, length = key.mkt.algorithm, len(subject.captured)
-        traffic_context = subject.context(isns)
-        for words, cut in (("the MAC of the whole MAC", None), ("the MAC of the MAC as cut", length)):
-
-            def compute(
-                subject: Subject = subject,
-                key: SigningKey = key,
-                algorithm: Algorithm = algorithm,
-                context: bytes = traffic_context,
-                cut: int | None = cut,
-            ) -> bytes:
-                traffic_key = algorithm.derive(key.secret, context)
-                once = keyed(algorithm, traffic_key, subject.message(key.include_options))
-                return keyed(algorithm, traffic_key, once[:cut])
-
+        context = subject.context(isns)
+        for words, cut in (("the MAC of the whole MAC", None), ("the MAC of the MAC as cut", len(subject.captured))):
+            compute = partial(_mac_of_mac, subject, key, context, cut)
             yield Trial(subject, _fault("H31", key, words, "sends, in place of the MAC,"), compute)
+
+
+def _mac_of_mac(subject: Subject, key: SigningKey, context: bytes, cut: int | None) -> bytes:
+    algorithm = key.mkt.algorithm
+    traffic_key = algorithm.derive(key.secret, context)
+    once = keyed(algorithm, traffic_key, subject.message(key.include_options))
+    return keyed(algorithm, traffic_key, once[:cut])
 
 
 def md5_faults(case: Case) -> Iterator[Trial]:
@@ -196,17 +189,12 @@ def md5_faults(case: Case) -> Iterator[Trial]:
             continue
         for key in subject.fitting:
             for words, message in _md5_variants(subject):
-
-                def compute(key: SigningKey = key, message: bytes = message) -> bytes:
-                    return keyed(TCP_MD5, key.secret, message)
-
+                compute = partial(keyed, TCP_MD5, key.secret, message)
                 yield Trial(subject, _fault("H32", key, words, "computes the digest"), compute)
-            first = Trial(
-                subject,
-                _fault("H32", key, "with the password in front of the segment", "computes the digest"),
-                lambda key=key, subject=subject: keyed(TCP_MD5, b"", key.secret + subject.message(False)),  # type: ignore[misc]
-            )
-            yield first
+            # The row of RFC 2385 puts its key behind the message; without one it is plain MD5.
+            compute = partial(keyed, TCP_MD5, b"", key.secret + subject.message(False))
+            words = "with the password in front of the segment"
+            yield Trial(subject, _fault("H32", key, words, "computes the digest"), compute)
 
 
 def _md5_variants(subject: Subject) -> Iterator[tuple[str, bytes]]:

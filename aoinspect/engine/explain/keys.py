@@ -48,7 +48,7 @@ def ids_swapped(case: Case) -> Iterator[Trial]:
                 claim=f"{{sender}} signs with KeyID {key_id}, which {key_words(key)} gives to the other end: its "
                 "send-id and recv-id are swapped",
                 origin=f"the ids of {key_words(key)}",
-                file_remedy=f"swap them: {ids}",
+                file_remedy=f"in {{key}}, write {ids}",
                 device_remedy="on {sender}, swap send id and receive id",
                 knob=Knob.IDS,
                 correction=Correction(swaps_ids=True),
@@ -126,7 +126,7 @@ def cmac_key_length(case: Case) -> Iterator[Trial]:
                     claim=f"the AES key of {key_words(key)} has {len(secret)} octets, and {{sender}} takes it {words}, "
                     "where RFC 4615 says AES-CMAC(0^128, key)",
                     origin=f"the secret of {key_words(key)}",
-                    file_remedy="write the secret with its 16 octets (--write does)",
+                    file_remedy="in {key}, write the secret with its 16 octets (--write does)",
                     device_remedy="use a secret of exactly 16 octets on both ends",
                     knob=Knob.SECRET,
                     correction=Correction(secret=master_key),
@@ -183,7 +183,7 @@ def _under_algorithm(subject: Subject, key: SigningKey, algorithm: Algorithm, id
         f"the algorithm is {name}",
         claim=f"{{sender}} signs with {name} where {key_words(key)} says {own.name}; the secret is right",
         origin=f"the algorithm of {key_words(key)}",
-        file_remedy=f"set `{lines}`",
+        file_remedy=f"in {{key}}, set `{lines}`",
         device_remedy=f"on {{sender}}, configure {own.name}",
         knob=Knob.ALGORITHM,
         correction=Correction(algorithm=find_algorithm(name), mac_length=length),
@@ -211,7 +211,7 @@ def _cut_otherwise(key: SigningKey, subject: Subject) -> Assumption:
         claim=f"{{sender}} sends MACs of {length} octets where {key_words(key)} says {key.mkt.mac_length}; their "
         "octets are right",
         origin=f"the MAC length of {key_words(key)}",
-        file_remedy=f"set `mac-length = {length}`",
+        file_remedy=f"in {{key}}, set `mac-length = {length}`",
         device_remedy=f"on {{sender}}, configure MACs of {key.mkt.mac_length} octets",
         knob=Knob.MAC_LENGTH,
         correction=Correction(mac_length=length),
@@ -228,7 +228,7 @@ def _with_options(assumption: Assumption, key: SigningKey) -> Assumption:
         idents=("H1", *assumption.idents),
         change=f"TCP options are {word}, and {assumption.change}",
         claim=f"TCP options are {word} by {{sender}}, and {assumption.claim}",
-        file_remedy=f'set `tcp-options = "{flag.value}"`, and {assumption.file_remedy}',
+        file_remedy=f'in {{key}}, set `tcp-options = "{flag.value}"`; and {assumption.file_remedy}',
         knob=assumption.knob,
         correction=replace(correction, tcp_options=flag),
     )
@@ -251,7 +251,7 @@ def _signed_by(key: SigningKey, subject: Subject, ident: str) -> Assumption:
         f"signed with {key_words(key)}" + ("" if key_id is None else f" under KeyID {key_id}"),
         claim=claim,
         origin=str(key.mkt.origin),
-        file_remedy="give the peer that key" + ("" if key_id is None else f" under KeyID {key_id}"),
+        file_remedy="give the peer entry of {sender} {key}" + ("" if key_id is None else f" under KeyID {key_id}"),
         device_remedy=device,
         knob=Knob.IDS,
         correction=Correction(key_id=key_id, rnext_key_id=rnext_key_id),

@@ -150,6 +150,8 @@ class KeyCorrection:
     correction: Correction
     sender: bytes
     receiver: bytes
+    ids: tuple[int | None, int | None]
+    """The KeyIDs with which sender and receiver sign under the key, as the key file has them; None where it has none."""
     is_key_right_elsewhere: bool
     """The key as written verifies other segments: the correction is for this sender alone."""
 

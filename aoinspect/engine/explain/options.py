@@ -100,7 +100,7 @@ def options_flag(case: Case) -> Iterator[Trial]:
             claim=f"{{sender}} signs with TCP options {does} the MAC, where {key_words(key)} says that they "
             f"are {should} it",
             origin=f"the TCP option flag of {key_words(key)}",
-            file_remedy=f'set `tcp-options = "{flag.value}"`',
+            file_remedy=f'in {{key}}, set `tcp-options = "{flag.value}"`',
             device_remedy=f"on {{sender}}, {verb} TCP options",
             knob=Knob.TCP_OPTIONS,
             correction=Correction(tcp_options=flag),

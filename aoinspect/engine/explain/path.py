@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from aoinspect.ao.traffic_keys import kdf_context
 from aoinspect.engine.explain.case import Case, Search, SigningKey, Subject, Trial, address_words, trial
@@ -23,19 +24,21 @@ _WINDOW, _URGENT_POINTER = 14, 18
 
 def mss_rewritten(case: Case) -> Iterator[Trial | Search]:
     """H19: another MSS was signed than the SYN or SYN-ACK now has."""
-    found: dict[SigningKey, list[int]] = {}
+    found: dict[tuple[int, SigningKey, int], list[int]] = {}
     for subject, key in fitting_ao(case):
         if not (subject.is_syn and key.include_options) or _fails_beyond_syns(case, subject):
             continue
         search = _MssSearch.of(subject, key)
         if search is None:
             continue
-        known = found.setdefault(key, [])
-        # A SYN that is sent again had the same MSS.
-        for value in known:
-            yield Trial(subject, search.assumption(value), lambda search=search, value=value: search.mac(value))  # type: ignore[misc]
-        if not known or search.mac(known[0])[: len(subject.captured)] != subject.captured:
-            yield Search(subject, lambda search=search, known=known: search.run(known))  # type: ignore[misc]
+        # A SYN that is sent again had the same MSS: one search serves all of them.
+        sent = (subject.segment.side, key, search.present)
+        if sent not in found:
+            found[sent] = []
+            yield Search(subject, partial(search.run, found[sent]))
+            continue
+        for value in found[sent]:
+            yield Trial(subject, search.assumption(value), partial(search.mac, value))
 
 
 def _fails_beyond_syns(case: Case, subject: Subject) -> bool:

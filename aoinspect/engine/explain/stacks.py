@@ -20,7 +20,7 @@ from aoinspect.engine.findings import segments as segment_findings
 from aoinspect.engine.findings import selection as selection_findings
 from aoinspect.engine.findings.model import Finding, Scene, Severity, times
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult
-from aoinspect.engine.verdicts import Reason, Verdict
+from aoinspect.engine.verdicts import Method, Reason, Verdict
 
 _QUARTER_NS = 15 * 60 * 1_000_000_000
 _FARTHEST_ZONE = 14 * 4
@@ -152,7 +152,9 @@ def _old_key_alive(facts: Facts) -> Iterator[Explanation]:
         return
     if _is_unanswered(scene) and connection.verdicts["verified"] and not connection.refused:
         opener, listener = connection.a.address, connection.b.address
-        if all(other.opened_by == "a" and other.a.address == listener for other in sound):
+        # A listener that had opened a session before was up by then, with its keys.
+        is_up = any(other.first_time_ns < connection.first_time_ns for other in sound)
+        if is_up and all(other.opened_by == "a" and other.a.address == listener for other in sound):
             yield _fact(
                 facts,
                 "H17",
@@ -193,7 +195,7 @@ def _is_sound(connection: ConnectionResult) -> bool:
 
 def _key_ids(connection: ConnectionResult) -> set[tuple[str, int | None]]:
     ends = {DIRECTIONS[0]: connection.a.address, DIRECTIONS[1]: connection.b.address}
-    return {(ends[run.direction], run.key_id) for run in connection.runs}
+    return {(ends[run.direction], run.key_id) for run in connection.runs if run.method is Method.AO}
 
 
 def _is_unanswered(scene: Scene) -> bool:

@@ -32,28 +32,31 @@ class Outcome:
 
     held: list[Held] = field(default_factory=list)
     """The one that explains the most segments first."""
-    tried: list[str] = field(default_factory=list)
-    """Idents (or combinations) of which everything was tried."""
+    ruled: list[str] = field(default_factory=list)
+    """Idents (or combinations) of which everything was tried, and something could be."""
     not_tried: list[str] = field(default_factory=list)
     """Those for which the budget did not suffice."""
     macs: int = 0
 
 
-def sweep(case: Case, budget: Budget) -> Outcome:
-    """Tries the whole table on `case`; stops where one assumption explains every segment."""
+def sweep(case: Case, budget: Budget, among: frozenset[str] | None = None) -> Outcome:
+    """Tries the whole table on `case`, or the hypotheses `among` it; stops where one assumption explains every segment."""
     outcome = Outcome()
     matches: dict[Assumption, list[Subject]] = {}
     if not case.subjects:
         return outcome
     for idents, function in SWEEP:
+        if among is not None and not among.issuperset(idents):
+            continue
+        macs_before = outcome.macs
         is_complete = _run(function, case, budget, matches, outcome)
         name = "+".join(idents)
-        listed = outcome.tried if is_complete else outcome.not_tried
-        if name not in listed:
+        listed = outcome.ruled if is_complete else outcome.not_tried
+        if name not in listed and (outcome.macs > macs_before or not is_complete):
             listed.append(name)
         if _explains_all(matches, case):
             break
-    outcome.tried = [name for name in outcome.tried if name not in outcome.not_tried]
+    outcome.ruled = [name for name in outcome.ruled if name not in outcome.not_tried]
     outcome.held = _fewest(matches)
     return outcome
 

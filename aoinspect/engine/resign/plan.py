@@ -14,7 +14,7 @@ import numpy as np
 from aoinspect.capture.frames import I64, U8
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.pipeline import Analyzer
-from aoinspect.engine.resign.choices import Action, Choice, Choices, SegmentKind
+from aoinspect.engine.resign.choices import Action, Choices, SegmentKind
 from aoinspect.engine.resign.contexts import SegmentContexts, contexts_of
 from aoinspect.engine.resign.signing_keys import SigningKeys
 from aoinspect.engine.resign.wishes import Left, Outcome, Wishes
@@ -24,6 +24,19 @@ from aoinspect.errors import UsageError
 
 NO_ROW = -1
 _MISTAKES_SHOWN = 20
+_CHOSEN = (
+    ("actions", "action"),
+    ("outcomes", "outcome"),
+    ("lefts", "left"),
+    ("methods", "method"),
+    ("mkts", "mkt"),
+    ("layouts", "layout"),
+    ("key_ids", "key_id"),
+    ("rnext_key_ids", "rnext_key_id"),
+    ("mac_lengths", "mac_length"),
+    ("is_spoiled", "is_spoiled"),
+)
+"""A column of the plan, and the member of a `Choice` that it takes."""
 
 
 @dataclass(slots=True)
@@ -67,19 +80,6 @@ class Plan:
         self.actions[rows] = Action.KEEP
         self.outcomes[rows] = Outcome.LEFT
         self.lefts[rows] = why
-
-    def choose(self, rows: I64, choice: Choice) -> None:
-        """Enters what was chosen for `rows`."""
-        self.actions[rows] = choice.action
-        self.outcomes[rows] = choice.outcome
-        self.lefts[rows] = choice.left
-        self.methods[rows] = choice.method
-        self.mkts[rows] = choice.mkt
-        self.layouts[rows] = choice.layout
-        self.key_ids[rows] = choice.key_id
-        self.rnext_key_ids[rows] = choice.rnext_key_id
-        self.mac_lengths[rows] = choice.mac_length
-        self.is_spoiled[rows] = choice.is_spoiled
 
     @property
     def has_actions(self) -> bool:
@@ -169,18 +169,6 @@ def _choose_by_kind(plan: Plan, choices: Choices, rows: Rows, numbers: I64) -> N
     for kind in told:
         choices.note(kind)
     chosen = [choices.choose(kind) for kind in told]
-    for name, dtype in (
-        ("actions", np.uint8),
-        ("outcomes", np.uint8),
-        ("lefts", np.uint8),
-        ("methods", np.uint8),
-        ("mkts", np.int64),
-        ("layouts", np.uint8),
-        ("key_ids", np.uint8),
-        ("rnext_key_ids", np.uint8),
-        ("mac_lengths", np.uint8),
-        ("is_spoiled", np.bool_),
-    ):
-        member = {"is_spoiled": "is_spoiled"}.get(name, name.removesuffix("s"))
-        column = np.array([getattr(choice, member) for choice in chosen], dtype=dtype)
-        getattr(plan, name)[numbers] = column[kinds]
+    for column, member in _CHOSEN:
+        values = getattr(plan, column)
+        values[numbers] = np.array([getattr(choice, member) for choice in chosen], dtype=values.dtype)[kinds]

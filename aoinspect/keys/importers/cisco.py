@@ -28,11 +28,19 @@ _UNREADABLE_TYPES = {
 }
 
 
-def cisco_secret(draft: Draft, line: Line, words: Sequence[Word]) -> Secret:
-    """The secret that `words`, the rest of `line`, hold: `[TYPE] SECRET`; a clear one may hold blanks."""
+def cisco_secret(draft: Draft, line: Line, words: Sequence[Word], *, has_named_types: bool = False) -> Secret:
+    """The secret that `words`, the rest of `line`, hold: `[TYPE] SECRET`; a clear one may hold blanks.
+
+    `has_named_types`: the type may be a word of IOS-XR's, which is then no secret itself where nothing follows it.
+    """
     if not words:
         return Secret(None)
-    kind = _TYPES.get(words[0].text.lower(), words[0].text)
+    kind = words[0].text
+    if has_named_types and kind.lower() in _TYPES:
+        if len(words) == 1:
+            draft.mistake(words[0], "the secret after this word is missing")
+            return Secret(None)
+        kind = _TYPES[kind.lower()]
     if len(words) == 1 or not (kind in _UNREADABLE_TYPES or kind in ("0", "7")):
         return Secret.of_text(_rest(draft, line, words[0]))
     at = words[1].start

@@ -116,7 +116,7 @@ def _mkt(ids: Line, chain: Line, keys: dict[str, _Key], chain_name: str, draft: 
     if algorithm is None or send_id is None or recv_id is None:
         return None
     secret_line = key.lines.get("key-string")
-    secret = Secret(None) if secret_line is None else cisco_secret(draft, secret_line, secret_line.words[1:])
+    secret = Secret(None) if secret_line is None else _secret(draft, secret_line)
     accept, send = (_lifetime_words(key, name) for name in ("accept-lifetime", "send-lifetime"))
     _warn_of_local_time(chain, accept or send, draft)
     return draft.key(
@@ -129,6 +129,10 @@ def _mkt(ids: Line, chain: Line, keys: dict[str, _Key], chain_name: str, draft: 
         send_lifetime=cisco_lifetime(draft, send),
         accept_lifetime=widened(cisco_lifetime(draft, accept), _tolerance_ns(chain, draft)),
     )
+
+
+def _secret(draft: Draft, line: Line) -> Secret:
+    return cisco_secret(draft, line, line.words[1:], has_named_types=True)
 
 
 def _lifetime_words(key: _Key, name: str) -> list[Word]:
@@ -195,7 +199,7 @@ def _take(settings: Settings, words: Sequence[Word], line: Line, draft: Draft) -
         if texts[1] in ("inheritance-disable", "disable"):
             settings.keys = NoKeys.NO_KEYS
         else:
-            settings.keys = Password(line.start, cisco_secret(draft, line, words[1:]))
+            settings.keys = Password(line.start, cisco_secret(draft, line, words[1:], has_named_types=True))
     elif texts[0] == "keychain":
         settings.keys = NoKeys.NO_KEYS
         if texts[1] != "inheritance-disable":

@@ -144,7 +144,10 @@ class _Configuration:
         kind = words[0].text.lower()
         if kind == "cipher":
             return Secret.unreadable("Huawei cipher text", words[0].start)
-        first = words[1] if kind in ("plain", "simple") and len(words) > 1 else words[0]
+        if kind in ("plain", "simple") and len(words) == 1:
+            self.draft.mistake(words[0], "the secret after this word is missing")
+            return Secret(None)
+        first = words[1] if kind in ("plain", "simple") else words[0]
         return Secret.of_text(first.text if first.is_quoted else self.draft.source.text[first.start : line.end])
 
     def lifetime(self, words: Sequence[Word], keychain: Line) -> Lifetime | None:

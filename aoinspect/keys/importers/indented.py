@@ -17,6 +17,7 @@ _WORD = re.compile(r'"([^"\n]*)"(?=\s|$)|(\S+)')
 _LINE = re.compile(r"[^\n]*")
 _BANNER = re.compile(r"banner\s+\S+(?:\s+(\^C|\S))?", re.IGNORECASE)
 _TAB_WIDTH = 8
+_MOST_DEPTH = 50
 
 
 class Line:
@@ -101,6 +102,8 @@ def read_lines(text: str) -> Line:
         depth = len(lead.expandtabs(_TAB_WIDTH))
         while open_lines[-1].depth >= depth:
             open_lines.pop()
+        # No system nests this deep: what does is no configuration.
+        del open_lines[_MOST_DEPTH:]
         line = Line(stripped, match.start() + len(lead), depth)
         open_lines[-1].children.append(line)
         open_lines.append(line)

@@ -172,7 +172,13 @@ class _Configuration:
         self.applied: Word | None = None
         self.has_groups_with_keys = False
         for path in paths:
-            self.sort(path, None)
+            vrf = None
+            # A logical system may hold routing instances, and nothing holds more than that.
+            for _ in range(2):
+                if path[0].text in ("routing-instances", "logical-systems") and len(path) > 2:
+                    vrf = path[1].text if vrf is None else f"{vrf}/{path[1].text}"
+                    path = path[2:]
+            self.sort(path, vrf)
 
     def read(self) -> KeyStore:
         for chain in self.chains.values():
@@ -191,8 +197,6 @@ class _Configuration:
             self.applied = self.applied or path[texts.index("apply-groups")]
         elif texts[0] == "groups":
             self.has_groups_with_keys |= any(text.startswith("authentication-key") for text in texts)
-        elif texts[0] in ("routing-instances", "logical-systems") and len(path) > 2:
-            self.sort(path[2:], path[1].text if vrf is None else f"{vrf}/{path[1].text}")
         elif texts[:2] == ["security", "authentication-key-chains"]:
             self.sort_key(path[2:])
         elif texts[:2] == ["routing-options", "validation"]:

@@ -42,6 +42,8 @@ _SHOWN_VALUE = re.compile(
 )
 _PART_OF_LINE = re.compile(r"""(\s+|[{}\[\];,=]+)|("[^"]*"?|'[^']*'?|[^\s{}\[\];,="']+)""")
 _MASK = "***"
+_LONGEST_SHOWN = 500
+"""Characters of a line that a message may show."""
 _MOST_TOLD = 50
 """More mistakes than this in one file say nothing that the first ones do not."""
 
@@ -282,7 +284,10 @@ class Draft:
                 lines = [f"{self.source.path}: {self.title}: no keys of TCP-AO or TCP-MD5 in this file"]
                 lines += [f"{warning.origin}: {warning.message}" for warning in list(self._warnings)[:_MOST_TOLD]]
             raise KeyFileError("\n".join(lines))
-        told = [KeyWarning(self.source.origin(mistake.start), self._told(mistake)) for mistake in ordered]
+        told = [KeyWarning(self.source.origin(mistake.start), self._told(mistake)) for mistake in ordered[:_MOST_TOLD]]
+        if len(ordered) > _MOST_TOLD:
+            origin = self.source.origin(ordered[_MOST_TOLD].start)
+            told.append(KeyWarning(origin, f"{len(ordered) - _MOST_TOLD} more mistakes from here on"))
         return KeyStore(
             peers=tuple(self.peers),
             keychains=tuple(self.keychains),
@@ -309,6 +314,8 @@ def printable(name: str) -> str:
 
 def shown_line(line: str, start: int, end: int, words: frozenset[str]) -> tuple[str, int, int]:
     """What a message may show of `line`, without its indentation, and where columns `start` to `end` went."""
+    if len(line) > _LONGEST_SHOWN:
+        return _MASK, 0, len(_MASK)
     indentation = len(line) - len(line.lstrip())
     shown = ""
     caret: tuple[int, int] | None = None

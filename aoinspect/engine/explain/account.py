@@ -265,15 +265,15 @@ class _Accountant:
     def _rank(self, side: int, held: Held) -> tuple[int, int]:
         return min(_place(subject) for subject in held.subjects if subject.segment.side == side)
 
-    def _correction(
-        self, assumption: Assumption, sides: Sequence[int], senders: Sequence[str]
-    ) -> KeyCorrection | None:
+    def _correction(self, assumption: Assumption, sides: Sequence[int], senders: Sequence[str]) -> KeyCorrection | None:
         """What to write otherwise in the key file; None where this very sender's other segments say it is right."""
         key = assumption.key
         if assumption.correction is None or key is None:
             return None
         ends = {DIRECTIONS[0]: self.connection.a.address, DIRECTIONS[1]: self.connection.b.address}
-        if any(run.verified and run.mkt_index == key and ends[run.direction] in senders for run in self.connection.runs):
+        if any(
+            run.verified and run.mkt_index == key and ends[run.direction] in senders for run in self.connection.runs
+        ):
             return None
         sender = sides[0]
         return KeyCorrection(

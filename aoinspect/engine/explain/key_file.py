@@ -14,7 +14,8 @@ from ipaddress import ip_address, ip_network
 
 from aoinspect.ao.mkt import Lifetime, MasterKeyTuple
 from aoinspect.engine.explain.model import Explanation, KeyCorrection
-from aoinspect.keys.model import KeyStore, KnownConnection, Network, Peer
+from aoinspect.keys.isn_sources import connection_entry
+from aoinspect.keys.model import KeyStore, Network, Peer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,14 +31,13 @@ class CorrectedKeys:
     """Keys without their secret: a key file cannot hold them."""
 
 
-def correct_keys(
-    store: KeyStore, mkts: Sequence[MasterKeyTuple], explanations: Iterable[Explanation]
-) -> CorrectedKeys:
+def correct_keys(store: KeyStore, mkts: Sequence[MasterKeyTuple], explanations: Iterable[Explanation]) -> CorrectedKeys:
     """`store` with the corrections of `explanations`; `mkts` are the keyring's, which corrections count in.
 
     Of several that would change one key in its place the first is made.
     """
-    replaced: dict[int, MasterKeyTuple] = {}
+    replaced: dict[object, KeyCorrection] = {}
+    """Identity of a key -> what changes in it."""
     added: dict[tuple[bytes, bytes, MasterKeyTuple], KeyCorrection] = {}
     for explanation in explanations:
         wanted = explanation.correction
@@ -46,10 +46,9 @@ def correct_keys(
         if wanted.is_key_right_elsewhere or wanted.correction.key_id is not None:
             added.setdefault((wanted.sender, wanted.receiver, _as_sender_has_it(mkts, wanted)), wanted)
         else:
-            replaced.setdefault(wanted.key, _changed(mkts[wanted.key], wanted))
-    identities = {_identity(mkts[index]): mkt for index, mkt in replaced.items()}
-    peers = [replace(peer, mkts=tuple(_put(mkt, identities) for mkt in peer.mkts)) for peer in store.peers]
-    chains = [replace(chain, mkts=tuple(_put(mkt, identities) for mkt in chain.mkts)) for chain in store.keychains]
+            replaced.setdefault(_identity(mkts[wanted.key]), wanted)
+    peers = [replace(peer, mkts=tuple(_put(mkt, replaced) for mkt in peer.mkts)) for peer in store.peers]
+    chains = [replace(chain, mkts=tuple(_put(mkt, replaced) for mkt in chain.mkts)) for chain in store.keychains]
     peers += [_peer_of(sender, receiver, mkt) for sender, receiver, mkt in added]
     gaps = {mkt: None for peer in store.peers for mkt in peer.mkts if mkt.secret is None}
     return CorrectedKeys(
@@ -61,8 +60,10 @@ def key_file_text(corrected: CorrectedKeys) -> str:
     """The key file that says what `corrected` holds. It holds secrets."""
     store = corrected.store
     lines = ["version = 1"]
-    for mkt in corrected.gaps:
-        lines.append(f"# Key {_quoted(mkt.name)} of {_quoted(str(mkt.origin))} is left out: its secret is not known.")
+    lines += [
+        f"# Key {_quoted(mkt.name)} of {_quoted(str(mkt.origin))} is left out: its secret is not known."
+        for mkt in corrected.gaps
+    ]
     chains = {chain.name: chain for chain in store.keychains}
     used = {peer.keychain for peer in store.peers if peer.keychain in chains}
     for name, chain in chains.items():
@@ -73,9 +74,8 @@ def key_file_text(corrected: CorrectedKeys) -> str:
                 lines += _key_lines(mkt, "keychain")
     for peer in store.peers:
         lines += _peer_lines(peer, chains[peer.keychain].mkts if peer.keychain in chains else None)
-    for known in store.connections:
-        lines += _connection_lines(known)
-    return "\n".join(lines) + "\n"
+    entries = [connection_entry(known) for known in store.connections]
+    return "\n".join(["\n".join(lines) + "\n", *entries])
 
 
 def _changed(mkt: MasterKeyTuple, wanted: KeyCorrection) -> MasterKeyTuple:
@@ -103,25 +103,10 @@ def _as_sender_has_it(mkts: Sequence[MasterKeyTuple], wanted: KeyCorrection) -> 
     return replace(mkt, send_id=mkt.send_id if own is None else own, recv_id=mkt.recv_id if peer is None else peer)
 
 
-def _put(mkt: MasterKeyTuple, identities: dict[object, MasterKeyTuple]) -> MasterKeyTuple:
-    """What takes the place of `mkt`: an equal key of the other end has its ids crossed, and keeps them so."""
-    changed = identities.get(_identity(mkt))
-    if changed is None:
-        return mkt
-    is_swapped = (changed.send_id, changed.recv_id) != _ids_before(changed, mkt)
-    return replace(
-        mkt,
-        secret=changed.secret,
-        algorithm=changed.algorithm,
-        mac_length=changed.mac_length,
-        tcp_options=changed.tcp_options,
-        send_id=mkt.recv_id if is_swapped else mkt.send_id,
-        recv_id=mkt.send_id if is_swapped else mkt.recv_id,
-    )
-
-
-def _ids_before(changed: MasterKeyTuple, mkt: MasterKeyTuple) -> tuple[int | None, int | None]:
-    return mkt.send_id, mkt.recv_id
+def _put(mkt: MasterKeyTuple, replaced: dict[object, KeyCorrection]) -> MasterKeyTuple:
+    """What takes the place of `mkt`."""
+    wanted = replaced.get(_identity(mkt))
+    return mkt if wanted is None else _changed(mkt, wanted)
 
 
 def _identity(mkt: MasterKeyTuple) -> object:
@@ -185,18 +170,6 @@ def _key_lines(mkt: MasterKeyTuple, owner: str) -> Iterator[str]:
     for name, lifetime in (("send-lifetime", mkt.send_lifetime), ("accept-lifetime", mkt.accept_lifetime)):
         if lifetime is not None:
             yield f"  {name} = {{ {', '.join(_moments(lifetime))} }}"
-
-
-def _connection_lines(known: KnownConnection) -> Iterator[str]:
-    yield ""
-    yield "[[connection]]"
-    for name, (address, port) in (("local", known.local), ("remote", known.remote)):
-        yield f'{name} = "[{address}]:{port}"' if address.version == 6 else f'{name} = "{address}:{port}"'
-    yield f"local-isn = {known.local_isn:#010x}"
-    yield f"remote-isn = {known.remote_isn:#010x}"
-    for name, sne in (("local-sne", known.local_sne), ("remote-sne", known.remote_sne)):
-        if sne is not None:
-            yield f"{name} = {sne}"
 
 
 def _moments(lifetime: Lifetime) -> Iterator[str]:

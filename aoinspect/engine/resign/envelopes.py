@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aoinspect.capture.frames import I64, U8, FrameBatch
-from aoinspect.engine.locate import FragmentPieces, Locator, Mask, Packets
+from aoinspect.engine.locate import FragmentPieces, Locator, Mask, Packets, _Group, _Walk
 from aoinspect.engine.resign.checksums import MODULUS, checksum_of, sum_of
 from dissectors.octets import u16
 
@@ -46,7 +46,7 @@ class TracingLocator(Locator):
         self.trail = []
         return super().locate(batch)
 
-    def _step(self, batch: FrameBatch, group, walk):  # type: ignore[no-untyped-def]
+    def _step(self, batch: FrameBatch, group: _Group, walk: _Walk) -> list[_Group]:
         self.trail.append(Headers(group.dissector.name, group.indices, group.starts, group.ends))
         return super()._step(batch, group, walk)
 

@@ -17,10 +17,10 @@ from aoinspect.keys.importers.model import (
     Draft,
     ImportContext,
     Importer,
+    Mark,
     Secret,
     Source,
     Word,
-    mark,
     own_words,
     score,
 )
@@ -191,15 +191,15 @@ def _moment(reader: MomentReader) -> int | None:
 
 
 _MARKS = (
-    mark("shared-secret profile ", r"\s+session shared-secret profile ", 20),
-    mark("shared-secret profile ", r"\s+neighbor \S+ password shared-secret profile ", 20),
-    mark("! device: ", r"! device: .*EOS", 20),
-    mark("service routing protocols model ", r"service routing protocols model ", 15),
-    mark("! boot system flash:", r"! boot system flash:", 10),
-    mark("management ", r"management (?:api|security|console)\b", 10),
-    mark(" peer group ", r"\s+neighbor \S+ peer group ", 6),
-    mark(" password ", r"\s+neighbor \S+ password (?:7|8a) ", 2),
-    mark("router bgp ", r"router bgp ", 1),
+    Mark("shared-secret profile ", r"\s+session shared-secret profile ", 20),
+    Mark("shared-secret profile ", r"\s+neighbor \S+ password shared-secret profile ", 20),
+    Mark("! device: ", r"! device: .*EOS", 20),
+    Mark("service routing protocols model ", r"service routing protocols model ", 15),
+    Mark("! boot system flash:", r"! boot system flash:", 10),
+    Mark("management ", r"management (?:api|security|console)\b", 10),
+    Mark(" peer group ", r"\s+neighbor \S+ peer group ", 6),
+    Mark(" password ", r"\s+neighbor \S+ password (?:7|8a) ", 2),
+    Mark("router bgp ", r"router bgp ", 1),
 )
 
 

@@ -20,10 +20,10 @@ from aoinspect.keys.importers.model import (
     Draft,
     ImportContext,
     Importer,
+    Mark,
     Secret,
     Source,
     Word,
-    mark,
     score,
 )
 from aoinspect.keys.importers.moments import cisco_lifetime
@@ -160,29 +160,29 @@ class _Configuration:
 
 
 _COMMON_MARKS = (
-    mark("key chain ", r"key chain \S+ tcp\b", 12),
-    mark("recv-id ", r"\s+recv-id [0-9]", 6),
-    mark("router bgp ", r"router bgp ", 1),
+    Mark("key chain ", r"key chain \S+ tcp\b", 12),
+    Mark("recv-id ", r"\s+recv-id [0-9]", 6),
+    Mark("router bgp ", r"router bgp ", 1),
 )
 _IOS_XE_MARKS = (
     *_COMMON_MARKS,
-    mark(" ao ", r"\s+neighbor \S+ ao ", 10),
-    mark(" password ", r"\s+neighbor \S+ password ", 9),
-    mark(" remote-as ", r"\s+neighbor \S+ remote-as [0-9.]+\s*$", 1),
-    mark("version ", r"version [0-9]+\.[0-9]+\s*$", 8),
-    mark(" password ", r"(?:mpls ldp neighbor \S+|ip msdp) password ", 10),
-    mark("service ", r"service (?:timestamps|password-encryption)", 6),
+    Mark(" ao ", r"\s+neighbor \S+ ao ", 10),
+    Mark(" password ", r"\s+neighbor \S+ password ", 9),
+    Mark(" remote-as ", r"\s+neighbor \S+ remote-as [0-9.]+\s*$", 1),
+    Mark("version ", r"version [0-9]+\.[0-9]+\s*$", 8),
+    Mark(" password ", r"(?:mpls ldp neighbor \S+|ip msdp) password ", 10),
+    Mark("service ", r"service (?:timestamps|password-encryption)", 6),
 )
 _NX_OS_MARKS = (
     *_COMMON_MARKS,
-    mark("feature bgp", r"feature bgp\b", 15),
-    mark("version ", r"version [0-9]+\.[0-9]+\([0-9]", 12),
-    mark("!Command: show running-config", r"!Command: show running-config", 15),
-    mark("key-string 7 ", r"\s+key-string 7 \"", 8),
-    mark("neighbor ", r"\s+neighbor \S+\s*$", 2),
-    mark(" ao ", r"\s+ao \S+", 4),
-    mark("inherit ", r"\s+inherit peer", 4),
-    mark("password 3 ", r"\s+password 3 [0-9a-f]", 10),
+    Mark("feature bgp", r"feature bgp\b", 15),
+    Mark("version ", r"version [0-9]+\.[0-9]+\([0-9]", 12),
+    Mark("!Command: show running-config", r"!Command: show running-config", 15),
+    Mark("key-string 7 ", r"\s+key-string 7 \"", 8),
+    Mark("neighbor ", r"\s+neighbor \S+\s*$", 2),
+    Mark(" ao ", r"\s+ao \S+", 4),
+    Mark("inherit ", r"\s+inherit peer", 4),
+    Mark("password 3 ", r"\s+password 3 [0-9a-f]", 10),
 )
 
 

@@ -22,10 +22,10 @@ from aoinspect.keys.importers.model import (
     Draft,
     ImportContext,
     Importer,
+    Mark,
     Secret,
     Source,
     Word,
-    mark,
     score,
 )
 from aoinspect.keys.importers.moments import LOCAL_TIME, SECOND_NS, cisco_lifetime, widened
@@ -239,19 +239,19 @@ def _ldp_neighbours(block: Line, vrf: str | None) -> Iterator[tuple[str | None, 
 
 
 _MARKS = (
-    mark("eceiveID ", r".*\b[Ss]endID [0-9]+ [Rr]eceiveID [0-9]", 20),
-    mark("tcp ao", r"tcp ao\s*$", 12),
-    mark("!! IOS XR", r"!! IOS XR", 20),
-    mark(" include-tcp-options ", r"\s+ao \S+ include-tcp-options (?:enable|disable)", 15),
-    mark("key-string password", r"\s+key-string password6? ", 10),
-    mark(" password ", r"\s+(?:\S+ )?password (?:encrypted|clear) ", 9),
-    mark("cryptographic-algorithm ", r"\s+cryptographic-algorithm (?:HMAC-SHA1-|AES-128-CMAC-96|HMAC-MD5)", 6),
-    mark("-group ", r"\s+(?:neighbor|session)-group ", 4),
-    mark("route-policy ", r"route-policy ", 4),
-    mark("interface ", r"interface \S+/[0-9]+/[0-9]+/[0-9]+", 2),
-    mark("remote-as ", r"\s+remote-as [0-9.]+\s*$", 1),
-    mark("router bgp ", r"router bgp ", 1),
-    mark("key chain ", r"key chain ", 1),
+    Mark("eceiveID ", r".*\b[Ss]endID [0-9]+ [Rr]eceiveID [0-9]", 20),
+    Mark("tcp ao", r"tcp ao\s*$", 12),
+    Mark("!! IOS XR", r"!! IOS XR", 20),
+    Mark(" include-tcp-options ", r"\s+ao \S+ include-tcp-options (?:enable|disable)", 15),
+    Mark("key-string password", r"\s+key-string password6? ", 10),
+    Mark(" password ", r"\s+(?:\S+ )?password (?:encrypted|clear) ", 9),
+    Mark("cryptographic-algorithm ", r"\s+cryptographic-algorithm (?:HMAC-SHA1-|AES-128-CMAC-96|HMAC-MD5)", 6),
+    Mark("-group ", r"\s+(?:neighbor|session)-group ", 4),
+    Mark("route-policy ", r"route-policy ", 4),
+    Mark("interface ", r"interface \S+/[0-9]+/[0-9]+/[0-9]+", 2),
+    Mark("remote-as ", r"\s+remote-as [0-9.]+\s*$", 1),
+    Mark("router bgp ", r"router bgp ", 1),
+    Mark("key chain ", r"key chain ", 1),
 )
 
 

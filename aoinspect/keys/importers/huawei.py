@@ -20,10 +20,10 @@ from aoinspect.keys.importers.model import (
     Draft,
     ImportContext,
     Importer,
+    Mark,
     Secret,
     Source,
     Word,
-    mark,
     own_words,
     score,
 )
@@ -243,16 +243,16 @@ def _moment(reader: MomentReader) -> int | None:
 
 
 _MARKS = (
-    mark(" mode ", r"\s*keychain \S+ mode (?:absolute|periodic)", 20),
-    mark("binding keychain ", r"\s*binding keychain ", 12),
-    mark(" tcp-ao ", r"\s+peer \S+ tcp-ao ", 20),
-    mark(" receive-id ", r"\s+send-id [0-9]+ receive-id [0-9]", 15),
-    mark("tcp ao ", r"\s*tcp ao \S", 10),
-    mark(" password ", r"\s+peer \S+ password (?:cipher|simple|plain) ", 15),
-    mark("sysname ", r"\s*sysname ", 10),
-    mark("%#", r".*(?:%\^%#|%\+%#)", 10),
-    mark("%@%@", r".*%@%@", 10),
-    mark(" as-number ", r"\s+peer \S+ as-number ", 6),
+    Mark(" mode ", r"\s*keychain \S+ mode (?:absolute|periodic)", 20),
+    Mark("binding keychain ", r"\s*binding keychain ", 12),
+    Mark(" tcp-ao ", r"\s+peer \S+ tcp-ao ", 20),
+    Mark(" receive-id ", r"\s+send-id [0-9]+ receive-id [0-9]", 15),
+    Mark("tcp ao ", r"\s*tcp ao \S", 10),
+    Mark(" password ", r"\s+peer \S+ password (?:cipher|simple|plain) ", 15),
+    Mark("sysname ", r"\s*sysname ", 10),
+    Mark("%#", r".*(?:%\^%#|%\+%#)", 10),
+    Mark("%@%@", r".*%@%@", 10),
+    Mark(" as-number ", r"\s+peer \S+ as-number ", 6),
 )
 
 

@@ -23,10 +23,10 @@ from aoinspect.keys.importers.model import (
     Draft,
     ImportContext,
     Importer,
+    Mark,
     Secret,
     Source,
     Word,
-    mark,
     own_words,
     score,
 )
@@ -366,19 +366,19 @@ def _is_ao(key: _Key) -> bool:
 
 
 _MARKS = (
-    mark("authentication-key-chains", r".*\bauthentication-key-chains\s*\{", 20),
-    mark("set security authentication-key-chains ", r"\s*set security authentication-key-chains ", 25),
-    mark("ao-attribute", r".*\bao-attribute\s*(?:\{|send-id|recv-id|tcp-ao-option)", 12),
-    mark(" protocols ", r"\s*set (?:\S+ \S+ )?protocols (?:bgp|ldp|msdp) ", 12),
-    mark("set ", r"\s*set (?:version|system host-name|routing-instances) ", 8),
-    mark("## SECRET-DATA", r".*## SECRET-DATA", 12),
-    mark("authentication-key ", r".*\bauthentication-key \"\$[89]\$", 12),
-    mark("## Last ", r"## Last (?:commit|changed)", 15),
-    mark("routing-instances ", r"\s*routing-instances\s*\{", 6),
-    mark("protocols ", r"\s*protocols\s*\{", 5),
-    mark("bgp ", r"\s*(?:protocols\s*\{\s*)?bgp\s*\{", 3),
-    mark("authentication-", r"\s*(?:authentication-key-chain|authentication-algorithm) [^;{]+;", 8),
-    mark("authentication-key ", r"\s*authentication-key [^;{]+;", 4),
+    Mark("authentication-key-chains", r".*\bauthentication-key-chains\s*\{", 20),
+    Mark("set security authentication-key-chains ", r"\s*set security authentication-key-chains ", 25),
+    Mark("ao-attribute", r".*\bao-attribute\s*(?:\{|send-id|recv-id|tcp-ao-option)", 12),
+    Mark(" protocols ", r"\s*set (?:\S+ \S+ )?protocols (?:bgp|ldp|msdp) ", 12),
+    Mark("set ", r"\s*set (?:version|system host-name|routing-instances) ", 8),
+    Mark("## SECRET-DATA", r".*## SECRET-DATA", 12),
+    Mark("authentication-key ", r".*\bauthentication-key \"\$[89]\$", 12),
+    Mark("## Last ", r"## Last (?:commit|changed)", 15),
+    Mark("routing-instances ", r"\s*routing-instances\s*\{", 6),
+    Mark("protocols ", r"\s*protocols\s*\{", 5),
+    Mark("bgp ", r"\s*(?:protocols\s*\{\s*)?bgp\s*\{", 3),
+    Mark("authentication-", r"\s*(?:authentication-key-chain|authentication-algorithm) [^;{]+;", 8),
+    Mark("authentication-key ", r"\s*authentication-key [^;{]+;", 4),
 )
 
 

@@ -77,14 +77,9 @@ class Mark(NamedTuple):
 
     literal: str
     """Every such line holds it as it stands here; looking for it costs next to nothing."""
-    pattern: re.Pattern[str]
-    """Matched from the beginning of the line, its indentation included."""
+    pattern: str
+    """Matched from the beginning of the line, its indentation included; compiled only where the literal occurs."""
     points: int
-
-
-def mark(literal: str, pattern: str, points: int) -> Mark:
-    """A row of an importer's table of marks."""
-    return Mark(literal, re.compile(pattern), points)
 
 
 def score(text: str, marks: Iterable[Mark]) -> int:
@@ -98,11 +93,13 @@ def score(text: str, marks: Iterable[Mark]) -> int:
 
 def _occurs(one: Mark, text: str) -> bool:
     at = text.find(one.literal)
+    pattern = None
     while at >= 0:
+        pattern = pattern or re.compile(one.pattern)
         line_start = text.rfind("\n", 0, at) + 1
         line_end = text.find("\n", at)
         line_end = len(text) if line_end < 0 else line_end
-        if one.pattern.match(text[line_start:line_end].rstrip("\r")) is not None:
+        if pattern.match(text[line_start:line_end].rstrip("\r")) is not None:
             return True
         at = text.find(one.literal, line_end)
     return False

@@ -22,10 +22,10 @@ from aoinspect.keys.importers.model import (
     Draft,
     ImportContext,
     Importer,
+    Mark,
     Secret,
     Source,
     Word,
-    mark,
     own_words,
     score,
 )
@@ -336,14 +336,14 @@ def _text(entry: _Entry, leaf: str) -> str | None:
 
 
 _MARKS = (
-    mark("tcp-option-number", r".*\btcp-option-number\b", 15),
-    mark("keychain ", r"\s*keychain \"[^\"]*\"\s*\{", 10),
-    mark("authentication-keychain ", r"\s*authentication-keychain (?:\"[^\"]*\"|[^\s{};]+)\s*$", 10),
-    mark("configure ", r"/?configure (?:\{|system|router|service|global)", 10),
-    mark("router ", r"\s*router \"[^\"]*\"\s*\{", 10),
-    mark("vprn ", r"\s*vprn \"[^\"]*\"\s*\{", 10),
-    mark("# TiMOS-", r"# TiMOS-", 20),
-    mark("authentication-key ", r".*\bauthentication-key \"[^\"]*\" hash2?\b", 10),
+    Mark("tcp-option-number", r".*\btcp-option-number\b", 15),
+    Mark("keychain ", r"\s*keychain \"[^\"]*\"\s*\{", 10),
+    Mark("authentication-keychain ", r"\s*authentication-keychain (?:\"[^\"]*\"|[^\s{};]+)\s*$", 10),
+    Mark("configure ", r"/?configure (?:\{|system|router|service|global)", 10),
+    Mark("router ", r"\s*router \"[^\"]*\"\s*\{", 10),
+    Mark("vprn ", r"\s*vprn \"[^\"]*\"\s*\{", 10),
+    Mark("# TiMOS-", r"# TiMOS-", 20),
+    Mark("authentication-key ", r".*\bauthentication-key \"[^\"]*\" hash2?\b", 10),
 )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aoinspect.keys.importers.model import ImportContext, Importer, mark, score
+from aoinspect.keys.importers.model import ImportContext, Importer, Mark, score
 from aoinspect.keys.model import KeyStore
 from aoinspect.keys.toml_file import parse_key_file
 
 _MARKS = (
-    mark("[", r"\s*\[\[?\s*(?:keychain|peer|connection)(?:\s*\.\s*key)?\s*\]", 20),
-    mark("version", r"\s*version\s*=", 10),
+    Mark("[", r"\s*\[\[?\s*(?:keychain|peer|connection)(?:\s*\.\s*key)?\s*\]", 20),
+    Mark("version", r"\s*version\s*=", 10),
 )
 
 

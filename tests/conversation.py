@@ -207,8 +207,7 @@ class Conversation:
         index = frame % len(self.segments)
         self.segments.insert(max(0, index - by), self.segments.pop(index))
         self.segments = [
-            dataclasses.replace(segment, time_ns=time_ns)
-            for segment, time_ns in zip(self.segments, times, strict=True)
+            dataclasses.replace(segment, time_ns=time_ns) for segment, time_ns in zip(self.segments, times, strict=True)
         ]
         return self
 
@@ -287,6 +286,15 @@ class Conversation:
         self.segments[frame] = told_capture.with_plan(segment, plan, "unsigned")
         return self
 
+    def fault_everywhere(self, fault: Fault, end: End | None = None, *, beyond_syns: bool = False) -> Self:
+        """Every signed segment so far (of one end) has the fault; `beyond_syns` leaves SYN and SYN-ACK alone."""
+        for index, segment in enumerate(self.segments):
+            is_of_end = end is None or segment.direction == DIRECTION[end]
+            if is_of_end and segment.plan.key is not None and not (beyond_syns and segment.plan.flags & Flag.SYN):
+                plan = dataclasses.replace(segment.plan, fault=fault)
+                self.segments[index] = told_capture.with_plan(segment, plan, None)
+        return self
+
     def flip_bit(self, octet: int, bit: int = 0, frame: int = -1) -> Self:
         """Inverts one bit of the TCP segment after signing: anything but "verified"."""
         segment = self.segments[frame]
@@ -354,9 +362,7 @@ class Conversation:
         if key is not None:
             signature_octets = (2 if key.algorithm == TCP_MD5 else 4) + key.wire_mac_length
             rnext = self.keys[end][self._rnext_indices[end]]
-            key_id, rnext_key_id = (
-                (key.send_id, rnext.recv_id) if end == "a" else (key.recv_id, rnext.send_id)
-            )
+            key_id, rnext_key_id = (key.send_id, rnext.recv_id) if end == "a" else (key.recv_id, rnext.send_id)
         timestamp = wire.get("timestamp")
         if timestamp is None and self.timestamps:
             echo = self._last_timestamps[peer] if flags & Flag.ACK else 0

@@ -7,6 +7,7 @@ built again, so that checksums and lengths stay right wherever the fault is not 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests import packets
@@ -62,6 +63,22 @@ class Fault:
     """Written over the option's length octet, after signing."""
     more_options: bytes = b""
     """Behind the AO option."""
+    algorithm: str | None = None
+    """Signed with this algorithm in place of the key's."""
+    signed_addresses: tuple[str, str] | None = None
+    """Source and destination as the sender has them, before a NAT."""
+    as_sent: Callable[[bytes], bytes] | None = None
+    """Makes of the segment on the wire the one that was signed, before somebody on the path changed it."""
+    context: Callable[[bytes], bytes] | None = None
+    """Changes the KDF's context."""
+    kdf_block: Callable[[bytes], bytes] | None = None
+    """Changes what goes into the KDF's PRF."""
+    message: Callable[[bytes, bytes], bytes] | None = None
+    """Changes what the MAC covers; the second argument is the segment."""
+    mac: Callable[[Key, bytes, bytes], bytes] | None = None
+    """Makes of key, traffic key and MAC (whole) what is sent instead."""
+    checksum: bytes | None = None
+    """TCP checksum on the wire in place of the right one."""
     flipped: tuple[tuple[int, int], ...] = ()
     """(octet from the TCP header on, mask) inverted after signing; the TCP checksum is right again."""
 
@@ -120,9 +137,7 @@ class PlannedSegment:
 
 def usual_options(flags: Flag, room: int, timestamp: tuple[int, int] | None) -> bytes:
     """As in RFC 9235: MSS, window scale, SACK permitted and timestamps, as far as there is room."""
-    clock = (
-        b"" if timestamp is None else b"\x08\x0a" + b"".join(value.to_bytes(4, "big") for value in timestamp)
-    )
+    clock = b"" if timestamp is None else b"\x08\x0a" + b"".join(value.to_bytes(4, "big") for value in timestamp)
     if not flags & Flag.SYN:
         return b"\x01\x01" + clock if clock and len(clock) + 2 <= room else b""
     options = b""
@@ -144,19 +159,30 @@ def option_template(plan: PlannedSegment) -> bytes:
 
 def signature(plan: PlannedSegment, key: Key, unsigned_segment: bytes, mac_length: int) -> bytes:
     """The MAC or digest that goes into the option."""
-    secret = key.secret if plan.fault.secret is None else plan.fault.secret
-    addresses = plan.source.address, plan.destination.address
+    fault = plan.fault
+    secret = key.secret if fault.secret is None else fault.secret
+    addresses = fault.signed_addresses or (plan.source.address, plan.destination.address)
+    segment = unsigned_segment if fault.as_sent is None else fault.as_sent(unsigned_segment)
     if key.algorithm == signer.TCP_MD5:
-        return signer.md5_digest(secret, *addresses, unsigned_segment)
-    signing_key = Key(algorithm=key.algorithm, secret=secret)
+        return signer.md5_digest(secret, *addresses, segment, lambda covered: _altered(covered, segment, fault))
+    signing_key = Key(algorithm=fault.algorithm or key.algorithm, secret=secret)
     context = signer.kdf_context(*addresses, plan.source.port, plan.destination.port, *plan.kdf_isns)
-    sne = (plan.sne + plan.fault.sne_shift) % 2**32
-    include_options = key.include_options != plan.fault.swaps_options_flag
-    message = signer.mac_input(sne, *addresses, unsigned_segment, include_options)
-    whole = signer.mac(signing_key, signer.traffic_key(signing_key, context), message)
+    if fault.context is not None:
+        context = fault.context(context)
+    traffic_key = signer.traffic_key(signing_key, context, fault.kdf_block or bytes)
+    sne = (plan.sne + fault.sne_shift) % 2**32
+    include_options = key.include_options != fault.swaps_options_flag
+    message = _altered(signer.mac_input(sne, *addresses, segment, include_options), segment, fault)
+    whole = signer.mac(signing_key, traffic_key, message)
+    if fault.mac is not None:
+        whole = fault.mac(signing_key, traffic_key, whole)
     if len(whole) < mac_length:
-        raise ValueError(f"{key.algorithm} has no MAC of {mac_length} octets")
+        raise ValueError(f"{signing_key.algorithm} has no MAC of {mac_length} octets")
     return whole[:mac_length]
+
+
+def _altered(message: bytes, segment: bytes, fault: Fault) -> bytes:
+    return message if fault.message is None else fault.message(message, segment)
 
 
 def build_segment(plan: PlannedSegment) -> bytes:
@@ -178,6 +204,9 @@ def build_segment(plan: PlannedSegment) -> bytes:
     altered = bytearray(segment)
     for octet, mask in plan.fault.flipped:
         altered[octet] ^= mask
+    if plan.fault.checksum is not None:
+        altered[16:18] = plan.fault.checksum
+        return bytes(altered)
     return packets.with_tcp_checksum(plan.source.address, plan.destination.address, bytes(altered))
 
 

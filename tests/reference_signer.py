@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -88,18 +89,25 @@ def kdf_context(
     )
 
 
-def traffic_key(key: Key, context: bytes) -> bytes:
-    """The key that signs one direction of one connection (RFC 5926 3.1.1)."""
+def _same(octets: bytes) -> bytes:
+    return octets
+
+
+def traffic_key(key: Key, context: bytes, alter_block: Callable[[bytes], bytes] = _same) -> bytes:
+    """The key that signs one direction of one connection (RFC 5926 3.1.1).
+
+    `alter_block` makes a faulty signer: it changes what goes into the PRF.
+    """
     if key.algorithm in CMAC_ALGORITHMS:
         # RFC 5926 3.1.1.2: a master key that is not an AES key is made one with CMAC under a key of zeros.
         aes_key = key.secret if len(key.secret) == 16 else cmac_aes128(bytes(16), key.secret)
-        return cmac_aes128(aes_key, b"\x01TCP-AO" + context + (128).to_bytes(2, "big"))
+        return cmac_aes128(aes_key, alter_block(b"\x01TCP-AO" + context + (128).to_bytes(2, "big")))
     if key.algorithm == "hkdf-sha-256-128":
         # RFC 5869 without a salt; `info` is the context alone, and 32 octets are a single round.
         return hmac.digest(hmac.digest(bytes(32), key.secret, "sha256"), context + b"\x01", "sha256")
     hash_name = HASH_OF_ALGORITHM[key.algorithm]
     output_bits = hashlib.new(hash_name).digest_size * 8
-    return hmac.digest(key.secret, b"\x01TCP-AO" + context + output_bits.to_bytes(2, "big"), hash_name)
+    return hmac.digest(key.secret, alter_block(b"\x01TCP-AO" + context + output_bits.to_bytes(2, "big")), hash_name)
 
 
 def mac(key: Key, signing_key: bytes, message: bytes) -> bytes:
@@ -147,9 +155,14 @@ def mac_input(sne: int, source: str, destination: str, segment: bytes, include_o
     return sne.to_bytes(4, "big") + covered
 
 
-def md5_digest(secret: bytes, source: str, destination: str, segment: bytes) -> bytes:
-    """The digest of pseudo-header, header without options and checksum, payload, secret (RFC 2385 2.0)."""
+def md5_digest(
+    secret: bytes, source: str, destination: str, segment: bytes, alter: Callable[[bytes], bytes] = _same
+) -> bytes:
+    """The digest of pseudo-header, header without options and checksum, payload, secret (RFC 2385 2.0).
+
+    `alter` makes a faulty signer: it changes what is covered before the secret.
+    """
     header_length = (segment[12] >> 4) * 4
     header = segment[:16] + b"\x00\x00" + segment[18:20]
     covered = pseudo_header(source, destination, len(segment)) + header + segment[header_length:]
-    return hashlib.md5(covered + secret).digest()
+    return hashlib.md5(alter(covered) + secret).digest()

@@ -1,8 +1,9 @@
 """How a capture is written again: copied octet for octet from its uncompressed stream, with stretches replaced.
 
-Whatever is not replaced comes out as it went in: file headers, unknown blocks, options, comments, padding, and what lies
-behind damage. `CaptureCopy` follows the input from front to back; `Records` make a record with another frame in it, in
-the byte order and with everything else that it had; `WholeFile` sees to it that the output is there whole or not at all.
+Whatever is not replaced comes out as it went in: file headers, unknown blocks, options, comments, padding, and what
+lies behind damage. `CaptureCopy` follows the input from front to back; `Records` make a record with another frame in
+it, in the byte order and with everything else that it had; `WholeFile` sees to it that the output is there whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import BinaryIO, Final, Protocol, Self
 import numpy as np
 
 from aoinspect.capture.frames import I64
-from aoinspect.capture.pcap import FILE_HEADER_LENGTH, VARIANTS
+from aoinspect.capture.pcap import VARIANTS
 from aoinspect.capture.pcapng_section import ENHANCED_PACKET, OBSOLETE_PACKET, SIMPLE_PACKET
 from aoinspect.errors import CaptureError, UsageError
 
@@ -232,10 +233,13 @@ class WholeFile:
         whole = self._beside
         if self._target.endswith(".gz"):
             whole = self._packed
-            with open(self._beside, "rb") as plain, _create(whole) as packed:
-                # Without name and time in its header, the same capture packs to the same octets.
-                with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as pack:
-                    shutil.copyfileobj(plain, pack, _CHUNK)
+            # Without name and time in its header, the same capture packs to the same octets.
+            with (
+                open(self._beside, "rb") as plain,
+                _create(whole) as packed,
+                gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as pack,
+            ):
+                shutil.copyfileobj(plain, pack, _CHUNK)
         if self._mode is not None:
             os.chmod(whole, self._mode)
         os.replace(whole, self._target)

@@ -42,6 +42,9 @@ class StoredFile:
         self.size = self._measure()
         """Octets from the starting point to the end, as stored; None where the end is not known."""
         self.is_live = self.size is None
+        # Asked for more than its buffer holds, a BufferedReader reads once more although it has something to give, and
+        # on a pipe that waits.
+        self._most_at_once = io.DEFAULT_BUFFER_SIZE if self.is_live and isinstance(file, io.BufferedReader) else None
         self._read_once: Callable[[memoryview], int | None] = (
             getattr(file, "readinto1", None) or getattr(file, "readinto", None) or self._read_by_copy
         )
@@ -78,6 +81,7 @@ class StoredFile:
             self._pushed_back = self._pushed_back[count:]
         else:
             try:
+                room = room[: self._most_at_once]
                 got = self._read_once(room)
                 while got is None:  # A descriptor that does not block has nothing yet.
                     self.wait(None)

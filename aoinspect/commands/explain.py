@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
     return parser
 
 
-def _number_from(first: int) -> type[int]:
+def _number_from(first: int) -> Callable[[str], int]:
     """What makes a number of an argument, `first` being the lowest; argparse's error otherwise."""
 
     def number(text: str) -> int:
@@ -65,7 +65,7 @@ def _number_from(first: int) -> type[int]:
             raise argparse.ArgumentTypeError(f"{text!r} is no number from {first} on")
         return int(text)
 
-    return number  # type: ignore[return-value]
+    return number
 
 
 def run(options: argparse.Namespace, shared: SharedParts) -> int:

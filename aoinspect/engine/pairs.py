@@ -19,7 +19,7 @@ from aoinspect.engine.hash_index import ABSENT, HashIndex, mix
 from aoinspect.engine.keyring import Endpoint, Keyring, PairKeys
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.segments import Segments
-from aoinspect.engine.verdicts import Method, Reason
+from aoinspect.engine.verdicts import Method
 from dissectors.octets import fields
 
 U64 = npt.NDArray[np.uint64]
@@ -95,9 +95,7 @@ class PairTable:
         pairs = self._index.lookup(hashes)
         missing = np.flatnonzero(pairs == ABSENT)
         if len(missing):
-            is_signed = (segments.methods[missing] != Method.NONE) | (
-                (segments.malformed[missing] != Reason.NONE) & (segments.malformed[missing] != Reason.TCP_HEADER)
-            )
+            is_signed = segments.methods[missing] != Method.NONE
             is_covered = self._coverage.test(segments, ends, missing)
             wanted = missing[is_signed | is_covered]
             if len(wanted):

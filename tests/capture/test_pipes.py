@@ -73,7 +73,8 @@ def test_short_reads_change_no_frame(octets: bytes, step: int) -> None:
 class _Pipe:
     """A pipe whose reading end is a capture that a thread reads, batch by batch, into `frames`."""
 
-    def __init__(self) -> None:
+    def __init__(self, buffering: int) -> None:
+        self._buffering = buffering
         self._reading, self._writing = os.pipe()
         self.frames: list[int] = []
         self._news = threading.Condition()
@@ -81,7 +82,7 @@ class _Pipe:
         self._thread.start()
 
     def _read(self) -> None:
-        with open(self._reading, "rb", buffering=0) as source, open_capture(source) as reader:
+        with open(self._reading, "rb", buffering=self._buffering) as source, open_capture(source) as reader:
             for batch in reader.batches():
                 with self._news:
                     self.frames.append(len(batch))
@@ -101,9 +102,10 @@ class _Pipe:
         assert not self._thread.is_alive()
 
 
-@pytest.fixture
-def pipe() -> Iterator[_Pipe]:
-    made = _Pipe()
+@pytest.fixture(params=[0, -1], ids=["raw", "buffered"])
+def pipe(request: pytest.FixtureRequest) -> Iterator[_Pipe]:
+    """Buffered is what standard input is."""
+    made = _Pipe(request.param)
     yield made
     made.close()
 
@@ -130,6 +132,11 @@ def test_a_lone_frame_comes_out_of_a_live_pipe_at_once(
         pipe.write(wrap(record[:11]))
         pipe.write(wrap(record[11:]))
         assert pipe.comes_to(frames)
+
+
+def test_frames_that_come_with_the_head_do_not_wait_for_more(pipe: _Pipe) -> None:
+    pipe.write(pcap_header() + pcap_record(b"frame") * 9 + pcap_record(b"frame")[:11])
+    assert pipe.comes_to(9)
 
 
 def test_a_fast_producer_gives_large_batches(pipe: _Pipe) -> None:

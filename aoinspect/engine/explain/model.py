@@ -151,7 +151,7 @@ class KeyCorrection:
     sender: bytes
     receiver: bytes
     ids: tuple[int | None, int | None]
-    """The KeyIDs with which sender and receiver sign under the key, as the key file has them; None where it has none."""
+    """The KeyIDs with which sender and receiver sign under the key, by the key file; None where it has none."""
     is_key_right_elsewhere: bool
     """The key as written verifies other segments: the correction is for this sender alone."""
 

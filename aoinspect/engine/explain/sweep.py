@@ -40,7 +40,7 @@ class Outcome:
 
 
 def sweep(case: Case, budget: Budget, among: frozenset[str] | None = None) -> Outcome:
-    """Tries the whole table on `case`, or the hypotheses `among` it; stops where one assumption explains every segment."""
+    """Tries the whole table on `case`, or only `among`; stops where one assumption explains every segment."""
     outcome = Outcome()
     matches: dict[Assumption, list[Subject]] = {}
     if not case.subjects:

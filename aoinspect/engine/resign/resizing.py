@@ -101,26 +101,24 @@ def build(old: OldFrame, signature: bytes | None) -> NewFrame | Left:
 
 def _pad(old: OldFrame, new: NewFrame) -> None:
     """Ethernet's padding to its shortest frame is as long as it has to be, where the frame had such padding."""
-    is_padded = old.link_type == _LINKTYPE_ETHERNET and len(old.octets) == old.wire_length == _SHORTEST_ETHERNET
-    if not (is_padded and new.growth and old.envelopes):
+    outermost = next((envelope for envelope in old.envelopes if envelope.name in ("ip", "ipv6")), None)
+    is_shortest = old.link_type == _LINKTYPE_ETHERNET and len(old.octets) == old.wire_length == _SHORTEST_ETHERNET
+    if not new.growth or outermost is None or not is_shortest:
         return
-    packet_end = min(envelope.end for envelope in old.envelopes[1:]) if len(old.envelopes) > 1 else len(old.octets)
-    content_end = _content_end(old, packet_end) + new.growth
-    if any(new.octets[content_end:]):
+    packet_end = _packet_end(old.octets, outermost) + new.growth
+    if packet_end > len(new.octets) or any(new.octets[packet_end:]):
         return
-    del new.octets[max(content_end, _SHORTEST_ETHERNET) :]
+    del new.octets[max(packet_end, _SHORTEST_ETHERNET) :]
     new.octets.extend(bytes(max(0, _SHORTEST_ETHERNET - len(new.octets))))
     new.wire_length = len(new.octets)
 
 
-def _content_end(old: OldFrame, packet_end: int) -> int:
-    """Where the outermost IP packet ends by its own length."""
-    for envelope in old.envelopes:
-        if envelope.name == "ip":
-            return envelope.start + int.from_bytes(old.octets[envelope.start + 2 : envelope.start + 4], "big")
-        if envelope.name == "ipv6":
-            return envelope.start + 40 + int.from_bytes(old.octets[envelope.start + 4 : envelope.start + 6], "big")
-    return packet_end
+def _packet_end(octets: bytes, header: Envelope) -> int:
+    """Where an IP packet ends by its own length."""
+    at = header.start
+    if header.name == "ip":
+        return at + int.from_bytes(octets[at + 2 : at + 4], "big")
+    return at + 40 + int.from_bytes(octets[at + 4 : at + 6], "big")
 
 
 def batch_of_frames(frames: list[NewFrame], link_types: list[int]) -> FrameBatch:

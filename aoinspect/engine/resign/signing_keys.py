@@ -1,7 +1,8 @@
 """Which key signs what: the counterparts of a capture's keys, with the KeyIDs that each end signs with (RFC 5925 3.1).
 
 A key has a name, and names may repeat, so a counterpart is looked for among the keys that cover the socket pair. Key
-files tell keys as one end sees them; where an entry fits both ways round, the end that opened the connection is `local`.
+files tell keys as one end sees them; where an entry fits both ways round, the end that opened the connection is
+`local`.
 """
 
 from __future__ import annotations

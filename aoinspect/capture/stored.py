@@ -13,6 +13,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import BinaryIO
 
 from aoinspect.errors import CaptureError
@@ -42,12 +43,11 @@ class StoredFile:
         self.size = self._measure()
         """Octets from the starting point to the end, as stored; None where the end is not known."""
         self.is_live = self.size is None
-        # Asked for more than its buffer holds, a BufferedReader reads once more although it has something to give, and
-        # on a pipe that waits.
-        self._most_at_once = io.DEFAULT_BUFFER_SIZE if self.is_live and isinstance(file, io.BufferedReader) else None
         self._read_once: Callable[[memoryview], int | None] = (
             getattr(file, "readinto1", None) or getattr(file, "readinto", None) or self._read_by_copy
         )
+        if self.is_live and isinstance(file, io.BufferedReader):
+            self._read_once = partial(self._read_past_buffer, file)
 
     def _measure(self) -> int | None:
         if self._descriptor is not None:
@@ -58,6 +58,18 @@ class StoredFile:
         end = self._file.seek(0, os.SEEK_END)
         self._file.seek(self._base)
         return max(end - self._base, 0)
+
+    def _read_past_buffer(self, file: io.BufferedReader, room: memoryview) -> int | None:
+        """The first read of a buffered pipe: what its buffer holds, and from then on the pipe itself.
+
+        Asked for more than it has, a BufferedReader reads once more and so waits, and polling the descriptor does not
+        tell what lies in its buffer.
+        """
+        buffered = file.read(len(file.peek(1)))
+        self._read_once = file.raw.readinto
+        self._pushed_back = buffered[len(room) :]
+        room[: len(buffered)] = buffered[: len(room)]
+        return min(len(buffered), len(room))
 
     def _read_by_copy(self, room: memoryview) -> int | None:
         octets: bytes | None = self._file.read(min(len(room), _CHUNK))
@@ -81,7 +93,6 @@ class StoredFile:
             self._pushed_back = self._pushed_back[count:]
         else:
             try:
-                room = room[: self._most_at_once]
                 got = self._read_once(room)
                 while got is None:  # A descriptor that does not block has nothing yet.
                     self.wait(None)

@@ -224,7 +224,8 @@ class Connections:
 
     def ensure_opened(self, pairs: I32) -> None:
         """Opens a connection of unknown ISNs for those of `pairs` that have none."""
-        for pair in np.unique(pairs[self.counts[pairs] == 0]).tolist():
+        fresh = pairs[self.counts[pairs] == 0]
+        for pair in dict.fromkeys(fresh.tolist()):
             self.open(pair)
 
     def open(self, pair: int, *, opener: int = OPENER_UNKNOWN) -> int:

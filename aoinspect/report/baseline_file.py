@@ -104,9 +104,7 @@ def _connection(connection: StructuralConnection, is_strict: bool) -> dict[str, 
         "peers": list(connection.peers),
         **({"vrf": list(connection.vrfs)} if connection.vrfs else {}),
         "verdicts": counts if is_strict else words,
-        "runs": {
-            direction: [_run(run, is_strict) for run in connection.runs[direction]] for direction in DIRECTIONS
-        },
+        "runs": {direction: [_run(run, is_strict) for run in connection.runs[direction]] for direction in DIRECTIONS},
         "transitions": {
             direction: [_transition(transition, is_strict) for transition in connection.transitions[direction]]
             for direction in DIRECTIONS
@@ -205,9 +203,7 @@ class _Reader:
             raise self.wrong(where, f"has a verdict that does not exist: {min(unknown)!r}")
         return told
 
-    def by_direction(
-        self, value: object, where: str, read: Callable[[object, str], _T]
-    ) -> dict[str, tuple[_T, ...]]:
+    def by_direction(self, value: object, where: str, read: Callable[[object, str], _T]) -> dict[str, tuple[_T, ...]]:
         members = self.object(value, where)
         return {
             direction: tuple(self.each(members, direction, f"{where}.{direction}", read)) for direction in DIRECTIONS
@@ -270,9 +266,7 @@ class _Reader:
             raise self.wrong(where, "is not an object")
         return value
 
-    def each(
-        self, members: Mapping[str, object], name: str, where: str, read: Callable[[object, str], _T]
-    ) -> list[_T]:
+    def each(self, members: Mapping[str, object], name: str, where: str, read: Callable[[object, str], _T]) -> list[_T]:
         value = members.get(name)
         if not isinstance(value, list):
             raise self.wrong(where, "is not a list")

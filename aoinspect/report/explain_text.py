@@ -12,6 +12,7 @@ from rich.text import Text
 
 from aoinspect.engine.explain import Account, Confidence, Explanation
 from aoinspect.engine.explain.advice import VENDOR_WORDS
+from aoinspect.engine.explain.model import Knob
 from aoinspect.engine.results import ConnectionResult
 from aoinspect.report.layout import broken_at_blanks, printable
 
@@ -36,22 +37,30 @@ def print_accounts(
     accounts: Sequence[Account], connections: Mapping[int, ConnectionResult], console: Console, captures: Sequence[str]
 ) -> None:
     """Writes all accounts to `console`; `connections` by their id, `captures` by their index."""
+    knobs: set[Knob] = set()
     for position, account in enumerate(accounts):
         if position:
             console.print()
-        for line in _account(account, connections[account.connection], captures):
+        for line in _account(account, connections[account.connection], captures, knobs):
             for piece in broken_at_blanks(line, console.width, hanging=4):
                 console.print(piece, soft_wrap=True)
     if not accounts:
         console.print("nothing to explain: no segment fails")
 
 
-def _account(account: Account, connection: ConnectionResult, captures: Sequence[str]) -> Iterator[Text]:
+def _account(
+    account: Account, connection: ConnectionResult, captures: Sequence[str], knobs: set[Knob]
+) -> Iterator[Text]:
+    """`knobs` are those of which every vendor's words have been told."""
     segments = _count(account.failing, "failing segment")
     looked_at = "" if account.tried == account.failing else f", {account.tried} looked at"
     yield Text.assemble((f"#{connection.id} {connection.a} > {connection.b}", "bold"), f": {segments}{looked_at}")
     for explanation in account.explanations:
         yield from _explanation(explanation, captures)
+        if explanation.knob is not None and explanation.knob not in knobs:
+            knobs.add(explanation.knob)
+            for system, words in VENDOR_WORDS[explanation.knob]:
+                yield Text(f"        {system}: {words}", style="dim")
     if account.note:
         yield Text(f"  {printable(account.note)}")
     if not account.unexplained:
@@ -89,9 +98,6 @@ def _explanation(explanation: Explanation, captures: Sequence[str]) -> Iterator[
     if explanation.device_remedy:
         lead = "otherwise: " if explanation.file_remedy else "to do: "
         yield Text(f"      {lead}{printable(explanation.device_remedy)}")
-    if explanation.knob is not None:
-        for system, words in VENDOR_WORDS[explanation.knob]:
-            yield Text(f"        {system}: {words}", style="dim")
 
 
 def _frames(frames: Sequence[tuple[int, int]], captures: Sequence[str]) -> str:

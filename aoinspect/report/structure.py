@@ -64,7 +64,7 @@ class StructuralTransition:
     place: Place | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class StructuralFinding:
     """A finding by its name."""
 
@@ -138,8 +138,13 @@ def baseline_of(report: Report, *, is_strict: bool = False) -> Baseline:
 def canonical_order(connection: StructuralConnection) -> tuple[object, ...]:
     """What connections are sorted by; it does not depend on the order in which they were met."""
     peers = tuple(_peer_order(peer) for peer in connection.peers)
-    runs = repr([connection.runs[direction] for direction in DIRECTIONS])
-    rest = repr((sorted(connection.verdicts), connection.findings))
+    # Text, since None and a KeyID cannot be compared; without places, which differ between recordings.
+    runs = tuple(
+        f"{direction} {run.method} {run.key_id} {run.rnext_key_id} {run.key}"
+        for direction in DIRECTIONS
+        for run in connection.runs[direction]
+    )
+    rest = (tuple(sorted(connection.verdicts)), tuple((one.ident, one.severity) for one in connection.findings))
     return peers, connection.vrfs, runs, rest
 
 

@@ -21,7 +21,7 @@ class ListedTable(Table):
 
     def __init__(self) -> None:
         super().__init__()
-        self._columns: list[npt.NDArray[np.generic]] = [np.empty(0, column.dtype) for column in EMPTY]
+        self._columns: list[npt.NDArray[np.generic]] = [np.empty(0, column.dtype) for column in _columns_of(EMPTY)]
         self._count = 0
 
     def __len__(self) -> int:
@@ -29,7 +29,7 @@ class ListedTable(Table):
 
     def add(self, rows: Rows) -> None:
         end = self._count + len(rows.frame)
-        for index, column in enumerate(rows):
+        for index, column in enumerate(_columns_of(rows)):
             if end > len(self._columns[index]):
                 capacity = max(_FIRST_CAPACITY, end, int(len(self._columns[index]) * _GROWTH))
                 larger = np.empty(capacity, column.dtype)
@@ -47,7 +47,8 @@ class ListedTable(Table):
 
     def row(self, index: int) -> dict[str, int]:
         """One row by its columns' names, but for the MAC."""
-        return {
-            name: int(column[index])  # type: ignore[call-overload]
-            for name, column in zip(Rows._fields[:-1], self._columns, strict=False)
-        }
+        return {name: int(column[index]) for name, column in zip(Rows._fields[:-1], self._columns, strict=False)}
+
+
+def _columns_of(rows: Rows) -> tuple[npt.NDArray[np.generic], ...]:
+    return tuple(rows)

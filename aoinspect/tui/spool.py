@@ -1,8 +1,8 @@
 """A capture from a pipe, kept in a temporary file while it comes, and read as often as anybody likes.
 
-`Spool` copies the pipe in a thread of its own and waits for nobody. `FollowingStream` reads the file from its start and,
-at its end, waits for more as the pipe would; the engine sees a live capture, and new keys are checked from the first
-octet on.
+`Spool` copies the pipe in a thread of its own and waits for nobody. `FollowingStream` reads the file from its start
+and, at its end, waits for more as the pipe would; the engine sees a live capture, and new keys are checked from the
+first octet on.
 """
 
 from __future__ import annotations

@@ -6,15 +6,20 @@ grow with the table.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from aoinspect.engine.filtering import Filter, FilterContext
+from aoinspect.engine.locate import Mask
 from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import Verdict
 
 _AT_ONCE = 1 << 20
 """Rows that are searched at once, so that a hit nearby is found without looking at ten million."""
+
+_Chosen = npt.NDArray[np.int64] | slice
 
 
 class VisibleRows:
@@ -74,9 +79,9 @@ def next_failure(rows: Rows, visible: VisibleRows, position: int) -> int | None:
     return _next(visible, position, 1, lambda chosen: _is_failing(rows, chosen))
 
 
-def _is_failing(rows: Rows, chosen: npt.NDArray[np.int64] | slice) -> npt.NDArray[np.bool_]:
-    verdicts = rows.verdict[chosen]
-    return (verdicts != Verdict.VERIFIED) | rows.is_refused[chosen]
+def _is_failing(rows: Rows, chosen: _Chosen) -> Mask:
+    is_failing: Mask = (rows.verdict[chosen] != Verdict.VERIFIED) | rows.is_refused[chosen]
+    return is_failing
 
 
 class Matches:
@@ -92,12 +97,11 @@ class Matches:
         return _next(visible, position, step, lambda chosen: self.wanted.mask(_part(rows, chosen), self._context))
 
 
-def _part(rows: Rows, chosen: npt.NDArray[np.int64] | slice) -> Rows:
+def _part(rows: Rows, chosen: _Chosen) -> Rows:
     return Rows._make(column[chosen] for column in rows)
 
 
-def _next(visible: VisibleRows, position: int, step: int, test: object) -> int | None:
-    assert callable(test)
+def _next(visible: VisibleRows, position: int, step: int, test: Callable[[_Chosen], Mask]) -> int | None:
     count = len(visible)
     if not count:
         return None

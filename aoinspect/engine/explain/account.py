@@ -17,7 +17,6 @@ from aoinspect.engine.explain.advice import OpenSubject, what_would_decide
 from aoinspect.engine.explain.case import Case, Subject, address_words, selected_keys
 from aoinspect.engine.explain.model import (
     Account,
-    Assumption,
     Budget,
     Confidence,
     Explanation,
@@ -237,7 +236,11 @@ class _Accountant:
         sides = sorted({subject.segment.side for subject in held.subjects}, key=lambda side: self._rank(side, held))
         senders = tuple(address_words(self.ends[side].address) for side in sides)
         receivers = [address_words(self.ends[1 - side].address) for side in sides]
-        words = _Words(" and ".join(senders), receivers[0] if len(sides) == 1 else "the other end")
+        # Both ends are one "each end", so that sentences hold for one and for two.
+        who, whom = (
+            (senders[0], receivers[0]) if len(sides) == 1 else (f"each end ({' and '.join(senders)})", "the other")
+        )
+        words = _Words(who, whom)
         mkt = None if assumption.key is None else swept.case.mkts[assumption.key]
         key = "the key" if mkt is None else f"key {mkt.name!r} ({mkt.origin})"
         file_remedy = words.put(assumption.file_remedy).replace("{key}", key)
@@ -259,31 +262,47 @@ class _Accountant:
             file_remedy="" if swept.is_of_receiver else file_remedy,
             device_remedy=words.put(assumption.device_remedy),
             knob=assumption.knob,
-            correction=None if swept.is_of_receiver else self._correction(assumption, sides, senders),
+            correction=None if swept.is_of_receiver else self._correction(held, sides),
         )
 
     def _rank(self, side: int, held: Held) -> tuple[int, int]:
         return min(_place(subject) for subject in held.subjects if subject.segment.side == side)
 
-    def _correction(self, assumption: Assumption, sides: Sequence[int], senders: Sequence[str]) -> KeyCorrection | None:
-        """What to write otherwise in the key file; None where this very sender's other segments say it is right."""
-        key = assumption.key
-        if assumption.correction is None or key is None:
-            return None
-        ends = {DIRECTIONS[0]: self.connection.a.address, DIRECTIONS[1]: self.connection.b.address}
-        if any(
-            run.verified and run.mkt_index == key and ends[run.direction] in senders for run in self.connection.runs
-        ):
+    def _correction(self, held: Held, sides: Sequence[int]) -> KeyCorrection | None:
+        """What to write otherwise in the key file; None where these very senders' other segments say it is right."""
+        key, correction = held.assumption.key, held.assumption.correction
+        if correction is None or key is None or self._is_right_for(held, sides):
             return None
         sender = sides[0]
         return KeyCorrection(
             key=key,
-            correction=assumption.correction,
+            correction=correction,
             sender=self.ends[sender].address,
             receiver=self.ends[1 - sender].address,
             ids=(self._key_id(key, sender), self._key_id(key, 1 - sender)),
-            is_key_right_elsewhere=self._verifies_something(key),
+            is_key_right_elsewhere=self._is_right_elsewhere(key, sides),
         )
+
+    def _is_right_for(self, held: Held, sides: Sequence[int]) -> bool:
+        """Whether segments of these senders verify under the key as it is written."""
+        if held.assumption.correction is not None and held.assumption.correction.tcp_options is not None:
+            # Segments with no option but AO verify under both flags; SYNs never do, so they say which one is right.
+            syns = {subject.segment.side for subject in held.subjects if subject.is_syn}
+            sides = [side for side in sides if side not in syns]
+        a_side = int(self.analyzer.connections.a_sides()[self.connection.index])
+        directions = {DIRECTIONS[side ^ a_side] for side in sides}
+        key = held.assumption.key
+        return any(
+            run.verified and run.mkt_index == key and run.direction in directions for run in self.connection.runs
+        )
+
+    def _is_right_elsewhere(self, key: int, sides: Sequence[int]) -> bool:
+        """Whether the key as written verifies segments of other connections, or of the other end of this one."""
+        timeline = self.analyzer.timeline
+        verified = np.asarray(timeline.verdicts)[:, Verdict.VERIFIED] > 0
+        rows = np.flatnonzero((np.asarray(timeline.mkts) == key) & verified)
+        is_elsewhere = timeline.connections[rows] != self.connection.index
+        return bool((is_elsewhere | ~np.isin(timeline.sides[rows], list(sides))).any())
 
     def _key_id(self, key: int, side: int) -> int | None:
         """The KeyID with which `side` signs under the key, by the key file."""

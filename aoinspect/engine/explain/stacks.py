@@ -182,6 +182,7 @@ def _old_key_alive(facts: Facts) -> Iterator[Explanation]:
             file_remedy="add the older secret as a further key with the same ids and a send-lifetime that ended",
             device_remedy="nothing, or reset the session so that it takes the new key",
             count=counts["mismatch"],
+            frames=((subject.segment.capture, subject.segment.frame) for subject in facts.unexplained),
             knob=Knob.SECRET,
             confidence=Confidence.LIKELY,
         )

@@ -115,8 +115,9 @@ class Changer:
         rows = located.planned[acts]
         segments, plan = located.segments, self.plan
         differs = (plan.actions[rows] == Action.STRIP) | (plan.methods[rows] != segments.methods[acts])
-        acts[acts] = differs | (plan.mac_lengths[rows] != segments.mac_lengths[acts])
-        return acts
+        resized: Mask = acts.copy()
+        resized[acts] = differs | (plan.mac_lengths[rows] != segments.mac_lengths[acts])
+        return resized
 
     # In place.
 
@@ -142,7 +143,7 @@ class Changer:
             start, end = int(batch.starts[index]), int(batch.ends[index])
             frame = bytearray(batch.octets[start:end])
             _follow(frame, cover)
-            batch.octets[start:end] = frame
+            batch.octets[start:end] = np.frombuffer(frame, dtype=np.uint8)
 
     def _to_repair(self, located: Located) -> I64:
         """Segments that are not signed anew, are whole, and have a wrong TCP checksum."""
@@ -153,7 +154,9 @@ class Changer:
         rows = np.flatnonzero(is_whole & (packets.ends - packets.starts >= 20) & ~self.is_acting(located))
         found = captured_checksums(packets, rows)
         # 0 and 0xffff are the same sum.
-        return rows[tcp_checksums(packets, rows) % MODULUS != found % MODULUS]
+        is_wrong = tcp_checksums(packets, rows) % np.uint16(MODULUS) != found % MODULUS
+        wrong: I64 = rows[is_wrong]
+        return wrong
 
     def _remember(self, located: Located, rows: I64) -> dict[int, _Covers]:
         """Row of the batch -> what covers the segment there; few frames have anything that does."""
@@ -173,7 +176,7 @@ class Changer:
 
     def _may_have_fcs(self, batch: FrameBatch, indices: I64) -> Mask:
         lengths = np.array([length or 0 for length in self.fcs_of_interfaces] or [0], dtype=np.int64)
-        return lengths[np.minimum(batch.interfaces[indices], len(lengths) - 1)] == _FCS_LENGTH
+        return np.equal(lengths[np.minimum(batch.interfaces[indices], len(lengths) - 1)], _FCS_LENGTH)
 
     def _has_fcs(self, batch: FrameBatch, index: int, frame: bytes) -> bool:
         """Whether a frame is a whole one of Ethernet and ends with its right frame check sequence."""

@@ -50,17 +50,17 @@ class SigningKeys:
             keys = self._of_pairs[ends, opener] = tuple(self._read(ends, opener))
         return keys
 
-    def named(
-        self, ends: tuple[Endpoint, Endpoint], opener: int, name: str, method: Method, binding: Binding | None = None
-    ) -> SigningKey | None:
+    def named(self, ends: tuple[Endpoint, Endpoint], opener: int, name: str, method: Method) -> SigningKey | None:
         """The key of that name (of these, not of the capture's) and method; None where none covers the pair.
 
-        Among several, the one that is bound as the capture's key was, and one that both ends have. UsageError where
-        that leaves more than one.
+        UsageError where several do.
         """
         found = [key for key in self.of_pair(ends, opener) if key.name == name and key.method == method]
-        for is_better in (lambda key: key.binding == binding, lambda key: not key.is_refused):
-            found = list(filter(is_better, found)) or found
+        return self._only(found, name, ends)
+
+    def _only(self, found: list[SigningKey], name: str, ends: tuple[Endpoint, Endpoint]) -> SigningKey | None:
+        """The key, where there is one; of several, one that both ends have."""
+        found = [key for key in found if not key.is_refused] or found
         if len(found) > 1:
             origins = ", ".join(str(self.keyring.mkts[key.mkt].origin) for key in found)
             raise UsageError(f"several keys named {name} cover {_shown(ends)} ({origins}): give them distinct names")
@@ -69,8 +69,25 @@ class SigningKeys:
     def counterpart(
         self, ends: tuple[Endpoint, Endpoint], opener: int, mkt: MasterKeyTuple, method: Method, binding: Binding | None
     ) -> SigningKey | None:
-        """What a key of the capture becomes; None where nothing of its (mapped) name covers the pair."""
-        return self.named(ends, opener, self.names.get(mkt.name, mkt.name), method, binding)
+        """What a key of the capture becomes; None where nothing of its (mapped) name covers the pair.
+
+        Of several, the one that is bound as it was, then the one that is most like it. UsageError where that leaves
+        more than one.
+        """
+        name = self.names.get(mkt.name, mkt.name)
+        found = [key for key in self.of_pair(ends, opener) if key.name == name and key.method == method]
+        likeness = [self._likeness(key, mkt, binding) for key in found]
+        most = max(likeness, default=())
+        return self._only([key for key, alike in zip(found, likeness, strict=True) if alike == most], name, ends)
+
+    def _likeness(self, key: SigningKey, old: MasterKeyTuple, binding: Binding | None) -> tuple[bool, ...]:
+        new = self.keyring.mkts[key.mkt]
+        return (
+            key.binding == binding,
+            {new.send_id, new.recv_id} == {old.send_id, old.recv_id},
+            new.algorithm == old.algorithm,
+            new.secret == old.secret,
+        )
 
     def first(self, ends: tuple[Endpoint, Endpoint], opener: int) -> SigningKey | None:
         """The first TCP-AO key that covers the pair."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from aoinspect.ao.algorithms import Algorithm, find_algorithm
 from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
 from aoinspect.keys.importers.braced import Statement, read_braced
-from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Secret, Source, Word, mark, own_words, score
+from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Mark, Secret, Source, Word, own_words, score
 from aoinspect.keys.importers.ports import add_session
 from aoinspect.keys.importers.sessions import ChainUse, NoKeys, Password, Sessions, Settings
 from aoinspect.keys.model import KeyStore, Network
@@ -272,15 +272,15 @@ def _read(text: str, path: str, context: ImportContext) -> KeyStore:
 
 
 _MARKS = (
-    mark("protocol bgp", r"\s*protocol bgp\b", 12),
-    mark("template bgp", r"\s*template bgp\b", 10),
-    mark("authentication ", r"\s*authentication (?:ao|md5|none)\s*;", 12),
-    mark("key", r"\s*(?:keys?\s*\{\s*)*key\s*\{\s*(?:(?:send|recv) )?id [0-9]", 14),
-    mark(" id ", r"\s*(?:send|recv) id [0-9]+\s*;", 6),
-    mark("protocol device", r"\s*protocol device\b", 5),
-    mark("protocol rpki", r"\s*protocol rpki\b", 10),
-    mark("router id ", r"\s*router id ", 3),
-    mark("neighbor ", r"\s*(?:local \S+ as \S+;\s*)?neighbor \S+ as \S+\s*;", 5),
+    Mark("protocol bgp", r"\s*protocol bgp\b", 12),
+    Mark("template bgp", r"\s*template bgp\b", 10),
+    Mark("authentication ", r"\s*authentication (?:ao|md5|none)\s*;", 12),
+    Mark("key", r"\s*(?:keys?\s*\{\s*)*key\s*\{\s*(?:(?:send|recv) )?id [0-9]", 14),
+    Mark(" id ", r"\s*(?:send|recv) id [0-9]+\s*;", 6),
+    Mark("protocol device", r"\s*protocol device\b", 5),
+    Mark("protocol rpki", r"\s*protocol rpki\b", 10),
+    Mark("router id ", r"\s*router id ", 3),
+    Mark("neighbor ", r"\s*(?:local \S+ as \S+;\s*)?neighbor \S+ as \S+\s*;", 5),
 )
 
 

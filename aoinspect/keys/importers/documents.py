@@ -293,7 +293,7 @@ class _YamlTree:
         text = "" if node.tag == "tag:yaml.org,2002:null" else str(node.value)
         if node.tag == "tag:yaml.org,2002:bool":
             text = "true" if text.lower() in ("yes", "true", "on") else "false"
-        return Node(text, start, end, node.style is not None)
+        return Node(text, start, end, isinstance(node, yaml.ScalarNode) and node.style is not None)
 
     def members(self, mapping: yaml.MappingNode, depth: int) -> dict[str, Node]:
         members: dict[str, Node] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from aoinspect.ao.mkt import MasterKeyTuple
 from aoinspect.keys.importers.braced import Statement, read_braced
 from aoinspect.keys.importers.gobgp import base64_secret
-from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Secret, Source, Word, mark, own_words, score
+from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Mark, Secret, Source, Word, own_words, score
 from aoinspect.keys.importers.ports import add_session
 from aoinspect.keys.importers.sessions import ChainUse, Password, Sessions, Settings
 from aoinspect.keys.model import KeyStore, Network
@@ -76,7 +76,7 @@ class _Configuration:
             if name == "tcp-ao" and item.block is not None:
                 session.keys.append(item)
             elif name == "inherit":
-                session.parents += [word.text for word in item.words[1:] if word.text not in "[]"]
+                session.parents += [name for word in item.words[1:] if (name := word.text.strip("[]"))]
             elif item.block is None and value is not None:
                 session.values[name] = value
             elif item.block is None:
@@ -155,14 +155,14 @@ def _read(text: str, path: str, context: ImportContext) -> KeyStore:
 
 
 _MARKS = (
-    mark("md5-password", r"\s*(?:neighbor .*)?\bmd5-password ", 12),
-    mark("md5-base64", r".*\bmd5-base64\b", 8),
-    mark("tcp-ao", r".*\btcp-ao\s*\{", 6),
-    mark("keyid", r".*\bkeyid [0-9]+", 12),
-    mark("peer-as", r"\s*(?:neighbor .*)?\bpeer-as [0-9.]+;?", 1),
-    mark("local-as", r"\s*(?:neighbor .*)?\blocal-as [0-9.]+;?", 2),
-    mark("neighbor", r"\s*neighbor [0-9a-fA-F.:/]+ *\{", 2),
-    mark("process", r"\s*process \S+ *\{", 6),
+    Mark("md5-password", r"\s*(?:neighbor .*)?\bmd5-password ", 12),
+    Mark("md5-base64", r".*\bmd5-base64\b", 8),
+    Mark("tcp-ao", r".*\btcp-ao\s*\{", 6),
+    Mark("keyid", r".*\bkeyid [0-9]+", 12),
+    Mark("peer-as", r"\s*(?:neighbor .*)?\bpeer-as [0-9.]+;?", 1),
+    Mark("local-as", r"\s*(?:neighbor .*)?\blocal-as [0-9.]+;?", 2),
+    Mark("neighbor", r"\s*neighbor [0-9a-fA-F.:/]+ *\{", 2),
+    Mark("process", r"\s*process \S+ *\{", 6),
 )
 
 

@@ -18,10 +18,10 @@ from aoinspect.keys.importers.model import (
     Draft,
     ImportContext,
     Importer,
+    Mark,
     Secret,
     Source,
     Word,
-    mark,
     own_words,
     score,
 )
@@ -167,20 +167,20 @@ def _read(text: str, path: str, context: ImportContext) -> KeyStore:
 
 
 _MARKS = (
-    mark("[keychains.", r"\s*\[keychains\.(?:config|keys\.config)\]", 15),
-    mark("keychains]]", r"\s*\[\[keychains\]\]", 10),
-    mark("neighbors.config]", r"\s*\[neighbors\.config\]", 12),
-    mark("neighbor-address", r"\s*(?:- )?neighbor-address\s*[:=]", 10),
-    mark("neighbors.tcp-ao", r"\s*\[neighbors\.tcp-ao\.config\]", 12),
-    mark("preferred-send-id", r".*\"?preferred-send-id\"?\s*[:=]", 15),
-    mark("receive-id", r".*\"?\breceive-id\"?\s*[:=]", 12),
-    mark("secret-key", r".*\"?\bsecret-key\"?\s*[:=]", 3),
-    mark("auth-password", r".*\"?\bauth-password\"?\s*[:=]", 5),
-    mark('"neighbors"', r'.*"neighbors"\s*:\s*\[', 10),
-    mark('"keychains"', r'.*"keychains"\s*:\s*\[', 10),
-    mark("keychains:", r"keychains:\s*$", 6),
-    mark("neighbors:", r"neighbors:\s*$", 5),
-    mark("global.config]", r"\s*\[global\.config\]", 5),
+    Mark("[keychains.", r"\s*\[keychains\.(?:config|keys\.config)\]", 15),
+    Mark("keychains]]", r"\s*\[\[keychains\]\]", 10),
+    Mark("neighbors.config]", r"\s*\[neighbors\.config\]", 12),
+    Mark("neighbor-address", r"\s*(?:- )?neighbor-address\s*[:=]", 10),
+    Mark("neighbors.tcp-ao", r"\s*\[neighbors\.tcp-ao\.config\]", 12),
+    Mark("preferred-send-id", r".*\"?preferred-send-id\"?\s*[:=]", 15),
+    Mark("receive-id", r".*\"?\breceive-id\"?\s*[:=]", 12),
+    Mark("secret-key", r".*\"?\bsecret-key\"?\s*[:=]", 3),
+    Mark("auth-password", r".*\"?\bauth-password\"?\s*[:=]", 5),
+    Mark('"neighbors"', r'.*"neighbors"\s*:\s*\[', 10),
+    Mark('"keychains"', r'.*"keychains"\s*:\s*\[', 10),
+    Mark("keychains:", r"keychains:\s*$", 6),
+    Mark("neighbors:", r"neighbors:\s*$", 5),
+    Mark("global.config]", r"\s*\[global\.config\]", 5),
 )
 
 

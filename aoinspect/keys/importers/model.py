@@ -32,6 +32,7 @@ SECRET_FOLLOWS = frozenset(
         *("key-string", "key", "secret", "password", "password6", "authentication-key", "auth-password", "md5"),
         *("cipher", "clear", "encrypted", "simple", "plain", "hash", "hash2", "custom", "secret-key", "auth-key"),
         *("keystring", "hexadecimal-string", "plain-text", "md5-password", "md5_password", "tcp-md5-password"),
+        "key_hex",
     )
 )
 """Words after which the rest of a line is never shown; `key` only where no small number follows it."""
@@ -331,8 +332,10 @@ def shown_line(line: str, start: int, end: int, words: frozenset[str]) -> tuple[
             continue
         if is_secret:
             break
-        if match[2].strip("\"'").lower() in SECRET_FOLLOWS:
-            is_secret = _is_before_secret(match[2].lower(), line[match.end() :])
+        # YAML writes a colon right after the word.
+        bare = match[2].strip("\"':").lower()
+        if bare in SECRET_FOLLOWS:
+            is_secret = _is_before_secret(bare, line[match.end() :])
     shown = shown.rstrip()
     if caret is None:
         caret = (max(len(shown) - 1, 0), max(len(shown), 1))

@@ -11,13 +11,20 @@ from dataclasses import replace
 from aoinspect.ao.mkt import Origin
 from aoinspect.errors import KeyFileError, UsageError
 from aoinspect.keys.importers.arista import ARISTA_EOS
+from aoinspect.keys.importers.bird import BIRD
 from aoinspect.keys.importers.cisco_xe import IOS_XE, NX_OS
 from aoinspect.keys.importers.cisco_xr import IOS_XR
+from aoinspect.keys.importers.exabgp import EXABGP
+from aoinspect.keys.importers.gobgp import GOBGP
 from aoinspect.keys.importers.huawei import HUAWEI_VRP
 from aoinspect.keys.importers.junos import JUNOS
+from aoinspect.keys.importers.linux import LINUX
 from aoinspect.keys.importers.model import ImportContext, Importer
 from aoinspect.keys.importers.nokia import NOKIA_SR_OS
+from aoinspect.keys.importers.openconfig import OPENCONFIG
 from aoinspect.keys.importers.ours import OURS
+from aoinspect.keys.importers.rustbgpd import RUSTBGPD
+from aoinspect.keys.importers.yang import IETF, ZEBRA_RS
 from aoinspect.keys.model import KeyStore, KeyWarning, Network
 from aoinspect.keys.text_file import MOST_OCTETS, decode_text, is_readable_by_all, read_octets
 
@@ -30,6 +37,14 @@ IMPORTERS: tuple[Importer, ...] = (
     NOKIA_SR_OS,
     ARISTA_EOS,
     HUAWEI_VRP,
+    BIRD,
+    GOBGP,
+    RUSTBGPD,
+    EXABGP,
+    ZEBRA_RS,
+    OPENCONFIG,
+    IETF,
+    LINUX,
 )
 """Ours first; where two systems recognise a text equally, the earlier reads it."""
 

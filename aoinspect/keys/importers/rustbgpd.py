@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from aoinspect.ao.mkt import MasterKeyTuple
 from aoinspect.keys.importers.documents import Node, read_document
-from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Secret, Source, Word, mark, own_words, score
+from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Mark, Secret, Source, Word, own_words, score
 from aoinspect.keys.importers.ports import add_session
 from aoinspect.keys.importers.sessions import ChainUse, Password, Sessions, Settings
 from aoinspect.keys.model import KeyStore
@@ -101,12 +101,12 @@ def _read(text: str, path: str, context: ImportContext) -> KeyStore:
 
 
 _MARKS = (
-    mark("tcp_ao", r"\s*(?:\[\[?[A-Za-z_.\"-]*\.tcp_ao(?:\.keys)?\]\]?|tcp_ao\s*=\s*[\[{])", 16),
-    mark("md5_password", r"\s*md5_password\s*=", 8),
-    mark("remote_asn", r"\s*remote_asn\s*=", 8),
-    mark("[[neighbors]]", r"\s*\[\[neighbors\]\]", 2),
-    mark("[[dynamic_neighbors]]", r"\s*\[\[dynamic_neighbors\]\]", 5),
-    mark("[peer_groups.", r"\s*\[peer_groups\.", 5),
+    Mark("tcp_ao", r"\s*(?:\[\[?[A-Za-z_.\"-]*\.tcp_ao(?:\.keys)?\]\]?|tcp_ao\s*=\s*[\[{])", 16),
+    Mark("md5_password", r"\s*md5_password\s*=", 8),
+    Mark("remote_asn", r"\s*remote_asn\s*=", 8),
+    Mark("[[neighbors]]", r"\s*\[\[neighbors\]\]", 2),
+    Mark("[[dynamic_neighbors]]", r"\s*\[\[dynamic_neighbors\]\]", 5),
+    Mark("[peer_groups.", r"\s*\[peer_groups\.", 5),
 )
 
 

@@ -1,0 +1,192 @@
+"""One pass over the capture under one set of keys, and what is known of it so far.
+
+A pass runs in a thread of its own (`run`) and may be looked at all the while. Whoever asks the engine's objects for
+more than the table's columns does so while holding `lock`, between two batches, and never from the thread that answers
+keys.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from aoinspect.capture.reader import CaptureReader, open_capture
+from aoinspect.engine.filtering import FilterContext
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.recovery import Recovery
+from aoinspect.engine.single_frame import CaptureSource
+from aoinspect.keys.model import KeyStore
+from aoinspect.report.frame_view import FrameView, view_frame
+from aoinspect.report.model import Report, build_report
+from aoinspect.tui.listed_table import ListedTable
+from aoinspect.tui.spool import FollowingStream, Spool
+from dissectors.registry import Registry
+
+BATCH_FRAMES = 4096
+"""Frames that are judged at once: some 20 ms, so that whoever waits for `lock` does not wait long."""
+ACTIVITY_BINS = 12
+_REPORT_SHARE = 20
+"""A report is made again when reading has gone on for so many times as long as the last one took."""
+_REPORT_EVERY_SECONDS = 0.4
+_ACTIVITY_AT_MOST = 200_000
+"""Rows up to which activity is counted while reading goes on."""
+
+Tell = Callable[[], None]
+
+
+class Analysis:
+    """A pass, under way or done."""
+
+    def __init__(
+        self,
+        path: str,
+        name: str,
+        store: KeyStore,
+        registry: Registry,
+        *,
+        spool: Spool | None = None,
+        recovery: Recovery | None = None,
+        count_streams: bool = False,
+    ) -> None:
+        """`path` is what is read, `name` what the user calls it; `spool` if `path` is one that still grows.
+
+        CaptureError where the capture cannot be opened is raised by `run`. UsageError for too many keys.
+        """
+        self.path = path
+        self.name = name
+        self.store = store
+        self.recovery = recovery
+        self.analyzer = Analyzer(store, registry, count_streams=count_streams)
+        self.table = ListedTable()
+        self.analyzer.table = self.table
+        self.lock = threading.RLock()
+        self.context = FilterContext(self.analyzer)
+        self.report: Report | None = None
+        self.activity: dict[int, tuple[int, ...]] = {}
+        """Connection -> segments in each of `ACTIVITY_BINS` equal stretches of the capture's time."""
+        self.is_finished = False
+        self.octets_read = 0
+        self.size: int | None = None
+        """Octets of the capture as stored; None where its end is not known."""
+        self._spool = spool
+        self._reader: CaptureReader | None = None
+        self._lookup: CaptureReader | None = None
+        self._is_stopped = False
+        self._reported_frames = -1
+        self._report_due = 0.0
+        self._opened = ExitStack()
+
+    # Reading.
+
+    def run(self, tell: Tell) -> None:
+        """Reads the capture to its end, or until `stop`; `tell` is called after every batch and report.
+
+        CaptureError where it cannot be opened.
+        """
+        reader = self._open(tell)
+        with self.lock:
+            self._reader = reader
+            self.size = reader.size
+            counts = self.analyzer.begin_capture(self.name, reader.interfaces)
+        for batch in reader.batches():
+            with self.lock:
+                counts.is_without_times |= bool((batch.times_ns == 0).any())
+                self.analyzer.feed(batch)
+                self.octets_read = reader.octets_read
+                if time.monotonic() >= self._report_due:
+                    self._make_report()
+            tell()
+            if self._is_stopped:
+                break
+        with self.lock:
+            self.analyzer.finish_capture(None if self._spool is not None else reader.frame_at)
+            counts.damage = reader.damage
+            if self._is_stopped:
+                counts.damage = None
+                self.analyzer.totals.is_interrupted = True
+            self.octets_read = reader.octets_read
+            self.is_finished = True
+            self._make_report()
+        tell()
+
+    def stop(self) -> None:
+        """Ends the reading after the batch under way."""
+        self._is_stopped = True
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._is_stopped
+
+    def close(self) -> None:
+        """Stops, and closes what was opened."""
+        self.stop()
+        with self.lock:
+            self._opened.close()
+            if self._lookup is not None:
+                self._lookup.close()
+
+    def _open(self, tell: Tell) -> CaptureReader:
+        if self._spool is None:
+            return self._opened.enter_context(open_capture(self.path, batch_frames=BATCH_FRAMES))
+
+        def idle() -> None:
+            # Nothing comes for now: what has come is to be seen as a whole.
+            with self.lock:
+                if self.analyzer.captures and self.analyzer.totals.frames != self._reported_frames:
+                    self._make_report()
+            tell()
+
+        stream = self._opened.enter_context(FollowingStream(self._spool, self.name, idle, lambda: self._is_stopped))
+        return self._opened.enter_context(open_capture(cast(BinaryIO, stream), batch_frames=BATCH_FRAMES))
+
+    def _make_report(self) -> None:
+        started = time.monotonic()
+        self._reported_frames = self.analyzer.totals.frames
+        self.report = build_report(self.analyzer, recovery=self.recovery)
+        if self.is_finished or len(self.table) <= _ACTIVITY_AT_MOST:
+            self.activity = self._activity()
+        now = time.monotonic()
+        self._report_due = now + max(_REPORT_EVERY_SECONDS, (now - started) * _REPORT_SHARE)
+
+    def _activity(self) -> dict[int, tuple[int, ...]]:
+        rows = self.table.rows
+        if not len(rows.frame):
+            return {}
+        first, last = int(rows.time_ns.min()), int(rows.time_ns.max())
+        bins = (rows.time_ns - first) // (max(1, last - first) // ACTIVITY_BINS + 1)
+        places = rows.connection.astype(np.int64) * ACTIVITY_BINS + bins
+        counts = np.bincount(places, minlength=(int(rows.connection.max()) + 1) * ACTIVITY_BINS)
+        return {
+            connection: tuple(counts[connection * ACTIVITY_BINS : (connection + 1) * ACTIVITY_BINS].tolist())
+            for connection in range(len(counts) // ACTIVITY_BINS)
+        }
+
+    # One packet.
+
+    def view(self, row: int) -> FrameView:
+        """Everything about the packet of a row of the table; CaptureError where it cannot be read again."""
+        with self.lock, CaptureSource(self.path) as source:
+            offset = int(self.table.rows.offset[row])
+            view = view_frame(self.analyzer, self._reader_for(offset), source, int(self.table.rows.frame[row]))
+            return replace(view, path=self.name)
+
+    def _reader_for(self, offset: int) -> CaptureReader:
+        """A reader that can give the frame at `offset` again."""
+        if self._spool is None:
+            assert self._reader is not None
+            return self._reader
+        if self._lookup is None or (self._lookup.format == "pcapng" and self._lookup.octets_read <= offset):
+            if self._lookup is not None:
+                self._lookup.close()
+            self._lookup = open_capture(self.path)
+            if self._lookup.format == "pcapng":
+                # Sections and interfaces are learned on the way.
+                for _ in self._lookup.batches():
+                    pass
+        return self._lookup

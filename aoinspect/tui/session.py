@@ -1,0 +1,306 @@
+"""What a person has in front of them: the capture under some keys, what is shown of it, what is chosen, what is marked.
+
+Everything that the terminal interface can do to a capture is here, without a terminal: a widget asks and draws. New
+keys make another `Analysis` of the whole capture, which takes the place of the old one when it has come as far; what
+that changed in verdicts is told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum
+
+import numpy as np
+
+from aoinspect.engine.explain import EXPLAIN_BUDGET, Account, explain_connection
+from aoinspect.engine.explain.key_file import correct_keys
+from aoinspect.engine.filtering import Filter, parse_filter
+from aoinspect.engine.recovery import Recovery, recover_isns
+from aoinspect.engine.results import ConnectionResult
+from aoinspect.engine.table import Rows
+from aoinspect.engine.verdicts import Verdict
+from aoinspect.errors import UsageError
+from aoinspect.keys.model import KeyStore
+from aoinspect.report.frame_view import FrameView
+from aoinspect.tui.analysis import Analysis, Tell
+from aoinspect.tui.spool import Spool
+from aoinspect.tui.visible_rows import Matches, VisibleRows, next_failure
+from dissectors.registry import Registry
+
+
+class TimeFormat(Enum):
+    """How the packet list tells time."""
+
+    RELATIVE = "seconds since the first frame"
+    DELTA = "seconds since the packet listed before"
+    ABSOLUTE = "time of day (UTC)"
+    EPOCH = "seconds since 1970"
+
+
+class Session:
+    """One capture being looked at."""
+
+    def __init__(
+        self,
+        path: str,
+        store: KeyStore,
+        registry: Registry,
+        *,
+        spool: Spool | None = None,
+        recovery_budget: int = 0,
+    ) -> None:
+        """`path` as the user named it; `spool` holds what comes from a pipe."""
+        self.name = path
+        self.registry = registry
+        self.recovery_budget = recovery_budget
+        self._spool = spool
+        self._path = path if spool is None else spool.path
+        self.analysis = self._analysis(store)
+        self.pending: Analysis | None = None
+        """The pass that is to take the place of `analysis`."""
+        self.visible = VisibleRows(None, self.analysis.context)
+        self.matches: Matches | None = None
+        self.filter_history: list[str] = []
+        self.time_format = TimeFormat.RELATIVE
+        self.row: int | None = None
+        """The chosen row of the table."""
+        self.connection: int | None = None
+        """The chosen connection's number."""
+        self.marked: set[int] = set()
+        """Frames."""
+        self.accounts: dict[int, Account] = {}
+        """Explanations by connection, under the present keys."""
+        self.last_change = ""
+        """What the last check under other keys changed."""
+
+    @property
+    def store(self) -> KeyStore:
+        """The present keys."""
+        return self.analysis.store
+
+    @property
+    def rows(self) -> Rows:
+        return self.analysis.table.rows
+
+    @property
+    def connections(self) -> tuple[ConnectionResult, ...]:
+        report = self.analysis.report
+        return () if report is None else report.connections
+
+    def _analysis(self, store: KeyStore, *, count_streams: bool = False, recovery: Recovery | None = None) -> Analysis:
+        return Analysis(
+            self._path,
+            self.name,
+            store,
+            self.registry,
+            spool=self._spool,
+            recovery=recovery,
+            count_streams=count_streams,
+        )
+
+    # Reading, and reading again.
+
+    def read(self, tell: Tell) -> None:
+        """The first pass, in the calling thread. CaptureError where the capture cannot be opened."""
+        analysis = self.analysis
+
+        def take_and_tell() -> None:
+            self.take()
+            tell()
+
+        analysis.run(take_and_tell)
+
+    def take(self) -> None:
+        """Takes what the table has got since the last call into what is shown."""
+        with self.analysis.lock:
+            self.visible.take(self.analysis.table.rows)
+
+    def check_again(
+        self, store: KeyStore, tell: Callable[[Analysis], None], *, recovery: Recovery | None = None
+    ) -> str:
+        """Checks everything under other keys, in the calling thread; what that changed, in words.
+
+        What is shown stays as it is until the new pass has come as far as the old one. A live capture goes on being
+        followed, and the call returns at its end.
+        """
+        before = self.analysis
+        count_streams = before.analyzer.streams is not None
+        return self._replace(self._analysis(store, count_streams=count_streams, recovery=recovery), tell)
+
+    def _replace(self, analysis: Analysis, tell: Callable[[Analysis], None]) -> str:
+        before = self.analysis
+        self.pending = analysis
+        told = ""
+
+        def take_over_or_tell() -> None:
+            nonlocal told
+            if self.analysis is before:
+                is_as_far = analysis.analyzer.totals.frames >= before.analyzer.totals.frames
+                if analysis.is_finished or (self._spool is not None and is_as_far):
+                    told = self._take_over(analysis, before)
+            if self.analysis is analysis:
+                self.take()
+            tell(analysis)
+
+        try:
+            analysis.run(take_over_or_tell)
+        finally:
+            if self.pending is analysis:
+                self.pending = None
+        return told
+
+    def _take_over(self, analysis: Analysis, before: Analysis) -> str:
+        if analysis.is_stopped:
+            return "cancelled: the former keys stand"
+        chosen_frame = None if self.row is None else int(before.table.rows.frame[self.row])
+        told = change_in_words(before.table.rows, analysis.table.rows)
+        visible = VisibleRows(self.visible.chosen, analysis.context)
+        with analysis.lock:
+            visible.take(analysis.table.rows)
+        if self.matches is not None:
+            self.matches = Matches(self.matches.wanted, analysis.context)
+        self.accounts = {}
+        self.analysis, self.visible, self.pending = analysis, visible, None
+        self.row = None if chosen_frame is None else self.row_of_frame(chosen_frame)
+        before.close()
+        self.last_change = told
+        return told
+
+    def recover(self, progress: Callable[[int, int], None]) -> tuple[KeyStore, Recovery | None, str]:
+        """Searches missing ISNs; keys with what was found, the search itself, and what came of it in words.
+
+        KeyboardInterrupt raised by `progress` ends the search and keeps what was found.
+        """
+        analysis = self.analysis
+        with analysis.lock:
+            recovery = recover_isns(analysis.analyzer, self.recovery_budget, progress=progress)
+        if not recovery.found and not recovery.missing:
+            return self.store, None, "no ISN is missing"
+        told = f"ISNs of {len(recovery.found)} of {len(recovery.found) + len(recovery.missing)} connections found"
+        if recovery.is_interrupted:
+            told += ", then cancelled"
+        return recovery.extend(self.store), recovery, told
+
+    # What is shown.
+
+    def show(self, text: str, tell: Callable[[Analysis], None]) -> None:
+        """Shows what the filter `text` selects; everything for "". FilterError, UsageError.
+
+        A filter that names tcp.stream has the capture read again, for streams are not counted otherwise.
+        """
+        chosen = parse_filter(text) if text.strip() else None
+        if chosen is not None:
+            if text in self.filter_history:
+                self.filter_history.remove(text)
+            self.filter_history.append(text)
+        self._count_streams_for(chosen, tell)
+        visible = VisibleRows(chosen, self.analysis.context)
+        with self.analysis.lock:
+            visible.take(self.analysis.table.rows)
+        self.visible = visible
+
+    def _count_streams_for(self, chosen: Filter | None, tell: Callable[[Analysis], None]) -> None:
+        if chosen is None or not chosen.names_stream or self.analysis.analyzer.streams is not None:
+            return
+        if self._spool is not None and not self.analysis.is_finished:
+            raise UsageError("tcp.stream cannot be asked for while a pipe is followed")
+        self._replace(self._analysis(self.store, count_streams=True), tell)
+
+    # Going places.
+
+    def choose(self, row: int | None) -> None:
+        """Chooses a row of the table, and its connection with it."""
+        self.row = row
+        if row is not None:
+            self.connection = int(self.rows.connection[row])
+
+    def row_of_frame(self, frame: int) -> int | None:
+        """The row of a frame, None where it has none."""
+        found = np.flatnonzero(self.rows.frame == frame)
+        return int(found[0]) if len(found) else None
+
+    def position_of_next_failure(self, position: int) -> int | None:
+        """Where the next failing segment stands in the list, behind `position` or from the start."""
+        return next_failure(self.rows, self.visible, position)
+
+    def find(self, text: str) -> None:
+        """What `position_of_match` looks for; FilterError."""
+        wanted = parse_filter(text)
+        if wanted.names_stream and self.analysis.analyzer.streams is None:
+            raise UsageError("tcp.stream is not counted: filter by it first")
+        self.matches = Matches(wanted, self.analysis.context)
+
+    def position_of_match(self, position: int, step: int) -> int | None:
+        """The next (1) or last (-1) match from `position`; None where there is none."""
+        if self.matches is None:
+            return None
+        return self.matches.next(self.rows, self.visible, position, step)
+
+    def toggle_mark(self, frame: int) -> None:
+        self.marked ^= {frame}
+
+    def position_of_next_mark(self, position: int) -> int | None:
+        """Where the next marked frame stands in the list, behind `position` or from the start."""
+        frames = self.rows.frame
+        marked = np.flatnonzero(np.isin(frames, np.array(sorted(self.marked), dtype=frames.dtype)))
+        places = [self.visible.position_of(row) for row in marked.tolist() if self.visible.shows(row)]
+        return next((place for place in places if place > position), places[0] if places else None)
+
+    def view(self, row: int) -> FrameView:
+        """The packet of a row; CaptureError where it cannot be read again."""
+        return self.analysis.view(row)
+
+    # Explaining.
+
+    def explain(self, connection: int) -> Account:
+        """What would make a connection verify. UsageError where there is nothing to explain it with."""
+        known = self.accounts.get(connection)
+        if known is not None:
+            return known
+        if not self.store.peers:
+            raise UsageError("explaining needs the keys as they are thought to be: load a key file first")
+        chosen = next((one for one in self.connections if one.id == connection), None)
+        if chosen is None:
+            raise UsageError(f"there is no connection {connection}")
+        analysis = self.analysis
+        with analysis.lock:
+            account = explain_connection(
+                analysis.analyzer, chosen, replace(EXPLAIN_BUDGET), connections=self.connections
+            )
+        self.accounts[connection] = account
+        return account
+
+    def corrected(self, connection: int) -> KeyStore:
+        """The keys with what the explanation of a connection corrects. UsageError where it corrects nothing."""
+        explanations = self.explain(connection).explanations
+        corrected = correct_keys(self.store, self.analysis.analyzer.keyring.mkts, explanations)
+        if not corrected.corrected:
+            raise UsageError("no explanation changes anything in the key file")
+        return corrected.store
+
+    def close(self) -> None:
+        """Stops everything."""
+        if self.pending is not None:
+            self.pending.close()
+        self.analysis.close()
+        if self._spool is not None:
+            self._spool.close()
+
+
+def change_in_words(before: Rows, after: Rows) -> str:
+    """How many segments have another verdict, by verdict: "+38 verified, -38 mismatch".
+
+    Segments that only one of the tables has count for that one alone.
+    """
+    counts: Counter[int] = Counter()
+    for rows, sign in ((after, 1), (before, -1)):
+        for verdict, count in enumerate(np.bincount(rows.verdict, minlength=len(Verdict)).tolist()):
+            counts[verdict] += sign * count
+    words = [
+        f"{'+' if counts[verdict] > 0 else '−'}{abs(counts[verdict])} {verdict.word}"
+        for verdict in Verdict
+        if counts[verdict]
+    ]
+    return ", ".join(words) if words else "no verdict changed"

@@ -10,6 +10,7 @@ docs/api.md describes it. Nothing is printed, and warnings are in what is return
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -115,8 +116,8 @@ def analyse_captures(
     registry = _registry(reading)
     analyzer = _read(captures, store, registry, chosen, on_rows)
     recovery: Recovery | None = None
-    is_interrupted = analyzer.totals.is_interrupted
-    if store.peers and reading.recover_isn and analyzer.unplaced.by_connection and not is_interrupted:
+    is_wanted = store.peers and reading.recover_isn and analyzer.unplaced.by_connection
+    if is_wanted and not analyzer.totals.is_interrupted and all(map(_is_regular, captures)):
         recovery = recover_isns(analyzer, reading.recover_isn, executor=executor)
         if recovery.found:
             analyzer = _read(captures, recovery.extend(store), registry, chosen, on_rows)
@@ -152,6 +153,14 @@ def _read(
         readers = [opened.enter_context(open_capture(path)) for path in captures]
         analyse(readers, analyzer, on_rows=None if on_rows is None else lambda rows: on_rows(analyzer, rows))
     return analyzer
+
+
+def _is_regular(path: str) -> bool:
+    """Whether the capture can be read once more."""
+    try:
+        return path != "-" and stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _registry(reading: Reading) -> Registry:

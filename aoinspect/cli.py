@@ -213,8 +213,11 @@ def _console() -> Console:
     if sys.stdout.isatty():
         return ClosableConsole(highlight=False)
     columns = os.environ.get("COLUMNS", "")
-    width = int(columns) if columns.isascii() and columns.isdigit() and int(columns) else _ENDLESS
-    return ClosableConsole(highlight=False, width=width)
+    if not (columns.isascii() and columns.isdigit() and int(columns)):
+        # rich takes every digit of Unicode for a number.
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        return ClosableConsole(highlight=False, width=_ENDLESS, _environ=environment)
+    return ClosableConsole(highlight=False, width=int(columns))
 
 
 _ENDLESS = 1 << 20

@@ -70,7 +70,7 @@ class Attribution:
             return assigned
         rows, pairs = rows[contested], pairs[contested]
         best = np.full(len(rows), 5 * _CLASS, dtype=np.int64)
-        confirmed_from = self._confirmed_from(verified)
+        confirmed_from = self._confirmed_from(verified, learned or {})
         for rank in range(conns.most_alive(pairs)):
             connections = conns.alive_at(pairs, rank)
             scores = self._scores(rows, connections, verified, confirmed_from, learned or {})
@@ -80,11 +80,13 @@ class Attribution:
             assigned[contested[is_better]] = connections[is_better]
         return assigned
 
-    def _confirmed_from(self, verified: VerifiedBefore) -> I64:
+    def _confirmed_from(self, verified: VerifiedBefore, learned: Mapping[int, Learned]) -> I64:
         """The row from which each connection is confirmed: -1 for those that were before this batch."""
         never = np.iinfo(np.int64).max
         is_confirmed = self._conns.is_confirmed
         since = np.where(is_confirmed[:, 0] & is_confirmed[:, 1], -1, never)
+        for connection, lesson in learned.items():
+            since[connection] = lesson.row
         np.minimum.at(since, self._progress.connections[verified.rows], verified.rows)
         return since
 

@@ -156,7 +156,7 @@ class _Reader:
         return BaselineError(f"{self._path}: {where} {message}; --update writes the file anew")
 
     def baseline(self, document: object) -> Baseline:
-        members = self.object(document, "the document")
+        members = self.members_of(document, "the document")
         if members.get("schema") != SCHEMA:
             raise self.wrong("schema", f"is not {SCHEMA}, the only one that this release reads")
         is_strict = members.get("strict")
@@ -176,7 +176,7 @@ class _Reader:
         )
 
     def connection(self, value: object, where: str, is_strict: bool) -> StructuralConnection:
-        members = self.object(value, where)
+        members = self.members_of(value, where)
         peers = self.each(members, "peers", f"{where}.peers", self.peer)
         if len(peers) != 2:
             raise self.wrong(f"{where}.peers", "does not name two ends")
@@ -193,7 +193,7 @@ class _Reader:
     def verdicts(self, value: object, where: str, is_strict: bool) -> dict[str, int | None]:
         told: dict[str, int | None]
         if is_strict:
-            told = {name: self.count(count, f"{where}.{name}") for name, count in self.object(value, where).items()}
+            told = {name: self.count(count, f"{where}.{name}") for name, count in self.members_of(value, where).items()}
         elif isinstance(value, list):
             told = {self.text(word, where): None for word in value}
         else:
@@ -204,13 +204,13 @@ class _Reader:
         return told
 
     def by_direction(self, value: object, where: str, read: Callable[[object, str], _T]) -> dict[str, tuple[_T, ...]]:
-        members = self.object(value, where)
+        members = self.members_of(value, where)
         return {
             direction: tuple(self.each(members, direction, f"{where}.{direction}", read)) for direction in DIRECTIONS
         }
 
     def run(self, value: object, where: str) -> StructuralRun:
-        members = self.object(value, where)
+        members = self.members_of(value, where)
         method = self.text(members.get("method"), f"{where}.method")
         if method not in (Method.AO.word, Method.MD5.word):
             raise self.wrong(f"{where}.method", "is neither ao nor md5")
@@ -230,7 +230,7 @@ class _Reader:
         )
 
     def transition(self, value: object, where: str) -> StructuralTransition:
-        members = self.object(value, where)
+        members = self.members_of(value, where)
         kind = self.text(members.get("field"), f"{where}.field")
         if kind not in ("key_id", "rnext_key_id"):
             raise self.wrong(f"{where}.field", "is neither key_id nor rnext_key_id")
@@ -247,7 +247,7 @@ class _Reader:
         )
 
     def finding(self, value: object, where: str) -> StructuralFinding:
-        members = self.object(value, where)
+        members = self.members_of(value, where)
         severity = self.text(members.get("severity"), f"{where}.severity")
         if severity not in {one.value for one in Severity}:
             raise self.wrong(f"{where}.severity", "is neither error nor warning nor note")
@@ -261,7 +261,7 @@ class _Reader:
         frame = self.count(members[f"{prefix}frame"], f"{where}.{prefix}frame")
         return Place(self.count(members.get(f"{prefix}capture", 0), f"{where}.{prefix}capture"), frame)
 
-    def object(self, value: object, where: str) -> Mapping[str, object]:
+    def members_of(self, value: object, where: str) -> Mapping[str, object]:
         if not isinstance(value, dict):
             raise self.wrong(where, "is not an object")
         return value

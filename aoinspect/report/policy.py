@@ -118,6 +118,7 @@ class _Policy:
             message=", ".join(words),
             details=(
                 *(line for sample in samples for line in self.sample_lines(sample, connection)),
+                *self.refusal_lines(connection.id, outcome),
                 *self.account_lines(connection.id),
             ),
             file=self.path(capture),
@@ -131,6 +132,14 @@ class _Policy:
         yield f"{segment.verdict.word}, first in frame {segment.frame}: {printable(expected)}"
         if remedy:
             yield f"  try: {printable(remedy)}"
+
+    def refusal_lines(self, connection: int, outcome: DirectionOutcome) -> Iterator[str]:
+        if not outcome.refused or ENDS_DISAGREE not in self.conditions:
+            return
+        for finding in self.report.findings:
+            if finding.ident == ENDS_DISAGREE and finding.connection == connection:
+                yield printable(f"{finding.message} ({finding.reference})")
+                yield f"  try: {printable(finding.remedy)}"
 
     def account_lines(self, connection: int) -> Iterator[str]:
         account = self.accounts.get(connection)

@@ -10,8 +10,9 @@ from the other by who opened, or where nobody knows by the port.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from aoinspect.engine.findings import Finding
@@ -50,7 +51,7 @@ class StructuralRun:
     rnext_key_id: int | None
     key: str | None
     """Name of the key that verified it; None where none did."""
-    span: Span | None = field(default=None, compare=False)
+    span: Span | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class StructuralTransition:
     old: int | None
     new: int
     trigger: str | None
-    place: Place | None = field(default=None, compare=False)
+    place: Place | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class StructuralFinding:
 
     ident: str
     severity: str
-    place: Place | None = field(default=None, compare=False)
+    place: Place | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,11 @@ class StructuralConnection:
     transitions: dict[str, tuple[StructuralTransition, ...]]
     """By direction."""
     findings: tuple[StructuralFinding, ...]
-    id: int | None = field(default=None, compare=False)
+    id: int | None = dataclasses.field(default=None, compare=False)
     """Number in the Report; None in a baseline that was read from a file."""
-    first_failures: dict[str, Place] = field(default_factory=dict, compare=False)
+    first_failures: dict[str, Place] = dataclasses.field(default_factory=dict, compare=False)
     """Verdict's word -> its first segment, for verdicts other than `verified`."""
-    start: Place | None = field(default=None, compare=False)
+    start: Place | None = dataclasses.field(default=None, compare=False)
 
     @property
     def title(self) -> str:

@@ -238,6 +238,19 @@ class Session:
             return None
         return self.matches.next(self.rows, self.visible, position, step)
 
+    def row_near(self, connection: int, place: Callable[[int, int, int], int], position: int) -> int | None:
+        """The row of a connection whose place on an axis is nearest to `position`; `place` as `Axis.place`."""
+        rows = self.rows
+        own = np.flatnonzero(rows.connection == connection)
+        if not len(own):
+            return None
+        # Times may step back within a capture, so the nearest is looked for everywhere.
+        if place(0, 0, 0) == place(0, 0, 1):
+            places = rows.frame[own].astype(np.int64) + place(0, 0, 0)
+        else:
+            places = rows.time_ns[own]
+        return int(own[int(np.argmin(np.abs(places - position)))])
+
     def toggle_mark(self, frame: int) -> None:
         self.marked ^= {frame}
 

@@ -39,7 +39,7 @@ def slow_run(*arguments: str, seconds: float, stdout_is_terminal: bool = False) 
 
 
 def test_work_longer_than_a_second_shows_a_bar_that_names_the_flag_and_goes_away() -> None:
-    shown, out = slow_run(seconds=1.7)
+    shown, out = slow_run(seconds=2.8)
     assert "standard input (-q hides this)" in shown
     assert shown.rstrip().endswith("\x1b[2K"), "the last thing written erases the bar"
     assert "-q hides this" not in out
@@ -52,12 +52,12 @@ def test_quick_work_shows_none() -> None:
 
 
 def test_quiet_shows_none() -> None:
-    shown, _ = slow_run("-q", seconds=1.7)
+    shown, _ = slow_run("-q", seconds=2.8)
     assert shown == ""
 
 
 def test_lines_and_bar_do_not_share_a_terminal() -> None:
-    shown, _ = slow_run("--format", "jsonl", seconds=1.7, stdout_is_terminal=True)
+    shown, _ = slow_run("--format", "jsonl", seconds=2.8, stdout_is_terminal=True)
     assert "-q hides this" not in shown
     assert shown.count('"type": "segment"') == 37
 

@@ -38,7 +38,6 @@ def examples(count: int) -> settings:
     return settings(max_examples=count * EFFORT, deadline=None)
 
 
-
 @st.composite
 def chains(draw: st.DrawFn, minimum_mac_length: int = 4) -> list[Key]:
     """Keys that may stand side by side: no id twice from one end, but the same id from both."""

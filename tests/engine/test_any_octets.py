@@ -38,10 +38,9 @@ def report_of(capture: bytes, batch_frames: int = 32768) -> Report | None:
 
 def several() -> bytes:
     """A small capture of everything: two connections, fragments, a cut, a stray, options."""
-    first = Conversation(timestamps=True).handshake().data("a", 30).rollover("b", to=1).stray("a", 9).data("b", 8)
-    first.data("a", 20).cut(60).add_second_option(3).close()
+    first = Conversation().handshake().data("a", 30).stray("a", 9).data("a", 20).cut(60).add_second_option(3)
     second = Conversation([Key("k2", 2, 102, "aes-128-cmac-96")], client="[fd00::1]:40000", server="[fd00::2]:179")
-    second.handshake().data("a", 100)
+    second.syn().syn_ack().data("a", 50)
     capture = merge([first, second])
     records = capture.records()
     for piece in packets.ip_fragments(second.segments[-1].packet, 24):

@@ -38,22 +38,27 @@ def test_batches_of_any_size_tell_the_same_of_one_pair(
     assert words
 
 
-@examples(20)
-@given(st.data())
-def test_batches_of_any_size_tell_the_same_of_several_connections_of_one_pair(data: st.DataObject) -> None:
-    keys = data.draw(chains(minimum_mac_length=8))
+@st.composite
+def reconnections(draw: st.DrawFn) -> list[Conversation]:
+    """Conversations of one socket pair under the same keys, some of them at the same time."""
+    keys = draw(chains(minimum_mac_length=8))
     conversations = []
-    for number in range(data.draw(st.integers(2, 4))):
-        conversation = data.draw(openings(keys))
+    for number in range(draw(st.integers(2, 4))):
+        conversation = draw(openings(keys))
         conversation.sockets = Conversation(keys).sockets
-        conversation.advance(data.draw(st.integers(0, 12)) * 1_000_003 + number)
-        conversations.append(tell(data.draw, conversation.handshake(), longest=5))
-    segments = list(merge(conversations).segments)
-    some = data.draw(ANY_STRAYS)
-    tagged = Conversation(keys)
-    tagged.segments = segments
-    told, _ = injected(tagged, some)
-    lost = data.draw(st.sets(st.integers(0, 20), max_size=3))
+        conversation.advance(draw(st.integers(0, 12)) * 1_000_003 + number)
+        conversations.append(tell(draw, conversation.handshake(), longest=5))
+    return conversations
+
+
+@examples(20)
+@given(reconnections(), ANY_STRAYS, st.sets(st.integers(0, 20), max_size=3))
+def test_batches_of_any_size_tell_the_same_of_several_connections_of_one_pair(
+    conversations: list[Conversation], some: list[Stray], lost: set[int]
+) -> None:
+    together = Conversation(conversations[0].keys["a"])
+    together.segments = list(merge(conversations).segments)
+    told, _ = injected(together, some)
     told = [segment for index, segment in enumerate(told) if index not in lost]
     capture = write_pcap(Capture(tuple(told)).records())
     assert_alike_in_any_batches(capture, conversations[0].key_file(), (1, 2, 5))
@@ -102,6 +107,15 @@ def test_reordering_across_the_handshake_says_the_same_in_any_batches() -> None:
         judged = assert_alike_in_any_batches(conversation.to_pcap(), conversation.key_file(), (1, 2, 3, 4))
         assert judged.by_frame[late + 1].verdict == "verified"
         assert "mismatch" not in judged.verdicts
+
+
+def test_a_stray_before_the_isns_are_known_goes_to_the_same_connection_in_any_batches() -> None:
+    conversation = Conversation(client_isn=2**31, server_isn=99).handshake().data("a", 10).lose(1)
+    some = [Stray(at, "a", "RST", 0, 0, False, False) for at in (0, 1, 1, 2)]
+    segments, _ = injected(conversation, some)
+    capture = write_pcap(Capture(tuple(segments)).records())
+    judged = assert_alike_in_any_batches(capture, conversation.key_file())
+    assert judged.verdicts == ["unsigned", "verified", "unsigned", "unsigned", "verified", "unsigned", "verified"]
 
 
 def test_one_frame_is_a_batch_too() -> None:

@@ -18,7 +18,9 @@ def assert_parted(capture: Capture, key_file: str | None = None, parts: int = 2)
     """Every segment is verified, and those of one conversation, and no others, share a connection."""
     judged = assert_alike_in_any_batches(capture.to_pcap(), key_file or capture.key_file(), (1, 3))
     assert judged.verdicts == ["verified"] * len(capture.segments)
-    parted = {(line.connection, segment.conversation) for line, segment in zip(judged.lines, capture.segments, strict=True)}
+    parted = {
+        (line.connection, segment.conversation) for line, segment in zip(judged.lines, capture.segments, strict=True)
+    }
     assert len(parted) == len(judged.report.connections) == parts
     for connection in judged.report.connections:
         assert {connection.a.isn, connection.b.isn} <= {

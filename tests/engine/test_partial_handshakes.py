@@ -119,9 +119,9 @@ def test_segments_of_another_connection_are_no_mismatch_for_a_handshake_that_fai
     """Nothing says that they continue it: their ISNs are unknown."""
     handshake = Conversation(client_isn=1000, server_isn=2000).handshake()
     handshake.lose(2)
-    other = Conversation(
-        client_isn=2**31, server_isn=2**30, start_ns=1_790_000_001_000_000_001
-    ).established(client_octets=7, server_octets=7)
+    other = Conversation(client_isn=2**31, server_isn=2**30, start_ns=1_790_000_001_000_000_001).established(
+        client_octets=7, server_octets=7
+    )
     other.data("a", 10).data("b", 10)
     wrong = handshake.key_file().replace(Key().secret.hex(), "00")
     judged = assert_alike_in_any_batches(merge([handshake, other]).to_pcap(), wrong)
@@ -144,9 +144,7 @@ def entry(conversation: Conversation, *, snes: tuple[int | None, int | None] = (
 def test_the_key_file_tells_isns_and_snes(isns: tuple[int, int], octets: tuple[int, int]) -> None:
     conversation = begun(isns).established(client_octets=octets[0], server_octets=octets[1])
     conversation.data("a", 10).data("b", 10).wrap("a").wrap("b")
-    judged = assert_alike_in_any_batches(
-        conversation.to_pcap(), conversation.key_file(with_connections=True), (1, 2)
-    )
+    judged = assert_alike_in_any_batches(conversation.to_pcap(), conversation.key_file(with_connections=True), (1, 2))
     assert judged.outcomes == [VERIFIED] * len(conversation.segments)
     assert [line.sne for line in judged.lines] == [segment.plan.sne for segment in conversation.segments]
     (connection,) = judged.report.connections

@@ -54,11 +54,14 @@ def told(kind: str) -> Capture:
     """Conversations of which every segment behind the handshakes is of the same few kinds, in the same order."""
     conversations = []
     for number in range(CONNECTIONS):
-        sockets = {"client": f"10.0.0.{number}:40000", "server": "10.0.1.1:179"}
-        if kind == "ipv6":
-            sockets = {"client": f"[fd00::{number}]:40000", "server": "[fd00:1::1]:179"}
+        is_ipv6 = kind == "ipv6"
         key = Key(algorithm="aes-128-cmac-96" if number == 2 else "hmac-sha-1-96", include_options=kind != "exclude")
-        conversation = Conversation([key], **sockets, timestamps=kind in ("options", "exclude")).handshake()
+        conversation = Conversation(
+            [key],
+            client=f"[fd00::{number}]:40000" if is_ipv6 else f"10.0.0.{number}:40000",
+            server="[fd00:1::1]:179" if is_ipv6 else "10.0.1.1:179",
+            timestamps=kind in ("options", "exclude"),
+        ).handshake()
         for _ in range(TURNS):
             conversation.data("a", 100).data("b", 60).ack("a").ack("b")
         conversations.append(conversation)

@@ -113,16 +113,22 @@ def test_one_changed_bit_under_the_mac_is_never_verified(story: Conversation, da
     assert line is None or line.verdict != "verified"
 
 
-@examples(20)
-@given(st.data())
-def test_several_conversations_in_one_capture_are_each_all_verified(data: st.DataObject) -> None:
+@st.composite
+def crowds(draw: st.DrawFn) -> list[Conversation]:
+    """Conversations of as many socket pairs, each with keys of its own."""
     conversations = []
-    for number in range(data.draw(st.integers(2, 4))):
-        conversation = data.draw(openings(data.draw(chains())))
+    for number in range(draw(st.integers(2, 4))):
+        conversation = draw(openings(draw(chains())))
         for end, address in (("a", f"10.1.{number}.1"), ("b", f"10.1.{number}.2")):
             socket = conversation.sockets[end]  # type: ignore[index]
             conversation.sockets[end] = dataclasses.replace(socket, address=address)  # type: ignore[index]
-        conversations.append(tell(data.draw, conversation.handshake(), longest=5))
+        conversations.append(tell(draw, conversation.handshake(), longest=5))
+    return conversations
+
+
+@examples(20)
+@given(crowds())
+def test_several_conversations_in_one_capture_are_each_all_verified(conversations: list[Conversation]) -> None:
     capture = merge(conversations)
     judged = judge_told(capture)
     assert judged.verdicts == ["verified"] * len(capture.segments)

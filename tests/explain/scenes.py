@@ -301,7 +301,7 @@ def _the_other_directions_key() -> Told:
 
 @scene("H24")
 def _the_isns_of_the_syn_before() -> Told:
-    first = Conversation([KEY], client_isn=0x01020304).syn()
+    first = Conversation([KEY], client_isn=0x01020304, server_isn=0x05060708).handshake()
     second = Conversation([KEY], start_ns=1_790_000_001_000_000_001).handshake().data("a", 40)
     second.fault_everywhere(_isns(0x01020304, SERVER_ISN), "a", beyond_syns=True)
     return Told(merge([first, second]).to_pcap(), Conversation([KEY]).key_file())
@@ -421,20 +421,18 @@ def _a_live_connection_has_the_old_secret() -> Told:
 
 @scene("H17")
 def _the_listener_has_the_old_secret() -> Told:
-    works = talk(KEY, client="10.0.0.2:50000", server="10.0.0.1:179")
+    as_the_other_end_has_it = replace(KEY, send_id=KEY.recv_id, recv_id=KEY.send_id)
+    works = talk(as_the_other_end_has_it, client="10.0.0.2:50000", server="10.0.0.1:179")
     unanswered = Conversation([KEY], client="10.0.0.1:40001", start_ns=1_790_000_100_000_000_001)
     unanswered.syn().advance(SECOND).retransmit()
-    both = Conversation([KEY]).key_file() + Conversation(
-        [KEY], client="10.0.0.2:50000", server="10.0.0.1:179"
-    ).key_file().removeprefix("version = 1\n")
-    return Told(merge([works, unanswered]).to_pcap(), both)
+    return Told(merge([works, unanswered]).to_pcap(), unanswered.key_file())
 
 
 @scene("H18")
 def _used_before_its_lifetime() -> Told:
     conversation = talk()
-    # The conversation takes place on 2026-09-21 at 13:33 UTC.
-    key_file = with_lifetime(conversation.key_file(), "{ from = 2026-09-21T14:30:00Z }", "edge")
+    # The conversation takes place on 2026-09-21 at 14:13 UTC.
+    key_file = with_lifetime(conversation.key_file(), "{ from = 2026-09-21T15:10:00Z }", "edge")
     return Told(conversation.to_pcap(), key_file)
 
 

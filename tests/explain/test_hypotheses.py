@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aoinspect.engine.explain import HYPOTHESES, Confidence
 from aoinspect.engine.explain.encodings import written_otherwise
@@ -137,6 +139,30 @@ def test_nothing_that_matches_is_said_with_what_was_ruled_out_and_what_would_dec
     # Segments beyond the SYNs fail as well, so no MSS was searched for; and nothing here is TCP-MD5.
     assert not {"H19", "H32"} & set(account.ruled_out)
     assert any("another key" in words for words in account.would_decide)
+
+
+def test_segments_of_which_octets_are_missing_prove_nothing(tmp_path: Path) -> None:
+    conversation = Conversation([KEY]).handshake()
+    conversation.data("a", 400).name_unknown_key(9).cut(100).data("a", 400).change_mac_length(8).cut(100)
+    (account,) = accounts_of_told(Told(conversation.to_pcap(), conversation.key_file()), tmp_path)
+    assert account.failing == 2
+    assert account.macs == 0
+    assert [explanation.ident for explanation in account.explanations] == ["H4"]
+    assert any("the whole segments" in words for words in account.would_decide)
+
+
+@given(flips=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 7)), min_size=1, max_size=6), data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_octets_are_explained_or_not_but_never_raise(
+    flips: list[tuple[int, int]], data: st.DataObject, tmp_path: Path
+) -> None:
+    conversation = talk(timestamps=True)
+    for octet, bit in flips:
+        frame = data.draw(st.integers(0, len(conversation.segments) - 1))
+        if octet < len(conversation.segments[frame].segment):
+            conversation.flip_bit(octet, bit, frame)
+    for account in accounts_of_told(Told(conversation.to_pcap(), conversation.key_file()), tmp_path):
+        assert account.tried <= account.failing
 
 
 def test_an_offset_of_a_time_zone_is_named(tmp_path: Path) -> None:

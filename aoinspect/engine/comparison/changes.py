@@ -128,15 +128,15 @@ class PairedSegments:
     def _fixed(self) -> Iterator[tuple[FieldName, Mask, _Values, _Values]]:
         a, b = self.a, self.b
         is_same_family = a.is_ipv6 == b.is_ipv6
-        for field, one, other in (
+        for field, addresses_a, addresses_b in (
             (FieldName.SOURCE_ADDRESS, a.sources, b.sources),
             (FieldName.DESTINATION_ADDRESS, a.destinations, b.destinations),
         ):
-            differs = (one != other).any(axis=1) | ~is_same_family
-            yield field, differs, _addresses(a, one), _addresses(b, other)
+            differs = (addresses_a != addresses_b).any(axis=1) | ~is_same_family
+            yield field, differs, _addresses(a, addresses_a), _addresses(b, addresses_b)
         has_ack = (a.flags & b.flags & ACK) != 0
         has_header = a.has_whole_header & b.has_whole_header
-        for field, one, other, is_comparable in (
+        columns: tuple[tuple[FieldName, _Column, _Column, Mask], ...] = (
             (FieldName.SOURCE_PORT, a.ports[:, 0], b.ports[:, 0], has_header),
             (FieldName.DESTINATION_PORT, a.ports[:, 1], b.ports[:, 1], has_header),
             (FieldName.SEQUENCE, a.seqs, b.seqs, has_header),
@@ -153,7 +153,8 @@ class PairedSegments:
             (FieldName.IDENTIFICATION, a.identifications, b.identifications, ~(a.is_ipv6 | b.is_ipv6)),
             (FieldName.FLOW_LABEL, a.identifications, b.identifications, a.is_ipv6 & b.is_ipv6),
             (FieldName.FRAGMENTATION, a.is_fragmented, b.is_fragmented, is_same_family),
-        ):
+        )
+        for field, one, other, is_comparable in columns:
             yield field, (one != other) & is_comparable, _numbers(one), _numbers(other)
         is_other_length = a.payload_lengths != b.payload_lengths
         is_other = is_other_length | ((a.payloads != b.payloads) & a.is_whole & b.is_whole)
@@ -213,7 +214,10 @@ _Values = Callable[[I64], Sequence[Value]]
 """Positions -> values there."""
 
 
-def _numbers(column: npt.NDArray[np.generic]) -> _Values:
+_Column = npt.NDArray[np.integer] | Mask
+
+
+def _numbers(column: _Column) -> _Values:
     def values(at: I64) -> list[Value]:
         return [int(value) for value in column[at].tolist()]
 

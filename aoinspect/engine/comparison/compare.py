@@ -62,11 +62,12 @@ def compare_captures(
     by_id_a = {connection.id: connection for connection in results_a}
     by_id_b = {connection.id: connection for connection in results_b}
     matches = match_connections(a, b, results_a, results_b)
+    rows = (_rows_by_direction(a), _rows_by_direction(b))
     return Comparison(
         a=_capture(source_a, a),
         b=_capture(source_b, b),
         connections=tuple(
-            _Work(match, a, b, by_id_a[match.in_a], by_id_b[match.in_b], (analyzer_a, analyzer_b)).comparison()
+            _Work(match, a, b, by_id_a[match.in_a], by_id_b[match.in_b], rows, (analyzer_a, analyzer_b)).comparison()
             for match in matches
         ),
         only_a=_without(results_a, {match.in_a for match in matches}),
@@ -85,6 +86,18 @@ def _without(results: list[ConnectionResult], matched: set[int]) -> tuple[Connec
 def _connection(result: ConnectionResult, *, is_turned: bool = False) -> ConnectionOf:
     ends = (result.b, result.a) if is_turned else (result.a, result.b)
     return ConnectionOf(result.id, *ends, sum(result.verdicts.values()))
+
+
+_RowsByDirection = dict[tuple[int, int], I64]
+"""(connection number, direction) -> rows of a reading, in the order of frames."""
+
+
+def _rows_by_direction(reading: Reading) -> _RowsByDirection:
+    codes = reading.rows.connection.astype(np.int64) * 2 + reading.rows.direction
+    order = np.argsort(codes, kind="stable")
+    distinct, firsts = np.unique(codes[order], return_index=True)
+    parts = np.split(order, firsts[1:])
+    return {divmod(code, 2): rows for code, rows in zip(distinct.tolist(), parts, strict=False)}
 
 
 class _Direction(NamedTuple):
@@ -109,18 +122,17 @@ class _Work:
         b: Reading,
         result_a: ConnectionResult,
         result_b: ConnectionResult,
+        rows_of: tuple[_RowsByDirection, _RowsByDirection],
         analyzers: tuple[Analyzer, Analyzer],
     ) -> None:
         self._match, self._a, self._b = match, a, b
-        self._result_a = result_a
+        self._rows_of = rows_of
         self._in_a, self._in_b = _connection(result_a), _connection(result_b, is_turned=match.is_crossed)
         self._options_covered = _keys_cover_options(analyzers, (result_a.index, result_b.index))
 
     def comparison(self) -> ConnectionComparison:
         rows = [self._rows(direction) for direction in (0, 1)]
-        offsets = [
-            offset_of(self._a, self._b, *rows[direction], isns=self._isns(direction)) for direction in (0, 1)
-        ]
+        offsets = [offset_of(self._a, self._b, *rows[direction], isns=self._isns(direction)) for direction in (0, 1)]
         directions = tuple(self._pair(direction, rows[direction], offsets) for direction in (0, 1))
         flows = _flows(directions)
         compared = (
@@ -139,11 +151,11 @@ class _Work:
 
     def _rows(self, direction: int) -> tuple[I64, I64]:
         """The rows of one direction of A, and of the same one of B."""
-        rows_a, rows_b = self._a.rows, self._b.rows
-        direction_b = direction ^ self._match.is_crossed
+        in_a, in_b = self._rows_of
+        nothing = np.zeros(0, dtype=np.int64)
         return (
-            np.flatnonzero((rows_a.connection == self._match.in_a) & (rows_a.direction == direction)),
-            np.flatnonzero((rows_b.connection == self._match.in_b) & (rows_b.direction == direction_b)),
+            in_a.get((self._match.in_a, direction), nothing),
+            in_b.get((self._match.in_b, direction ^ self._match.is_crossed), nothing),
         )
 
     def _ends(self, direction: int) -> tuple[EndResult, EndResult]:
@@ -196,7 +208,7 @@ class _Work:
         """How many segments are in one capture alone, and why; and the first of them."""
         paired, shift_ns = found.paired, found.way_ns or 0
         counts: Counter[tuple[str, Fate]] = Counter()
-        named = []
+        named: list[UnpairedSegment] = []
         recut_a, recut_b = _recut(self._a, self._b, found)
         for name, reading, other, rows, paired_rows, recut, shift, is_first in (
             ("A", self._a, self._b, paired.only_a, paired.rows_a, recut_a, shift_ns, flow is Flow.A_TO_B),

@@ -35,6 +35,8 @@ _HEADER = frozenset(
     {FieldName.RESERVED, FieldName.ECN_FLAGS, FieldName.FLAGS, FieldName.WINDOW, FieldName.URGENT_POINTER}
 )
 
+_WRONG = frozenset({Verdict.MISMATCH, Verdict.NO_KEY, Verdict.UNSIGNED, Verdict.MALFORMED})
+
 _REMEDIES: tuple[tuple[frozenset[FieldName], str], ...] = (
     (
         frozenset({FieldName.AO, FieldName.MD5}),
@@ -83,9 +85,7 @@ _REMEDIES: tuple[tuple[frozenset[FieldName], str], ...] = (
 _GENERAL_REMEDY = "take the device that alters signatures out of this session's way"
 
 
-def conclude(
-    directions: Sequence[DirectionComparison], options_covered: bool | None
-) -> Conclusion:
+def conclude(directions: Sequence[DirectionComparison], options_covered: bool | None) -> Conclusion:
     """What two compared directions of one connection come to."""
     changes = [change for direction in directions for change in direction.changes]
     outcome = _outcome(directions, changes)
@@ -118,8 +118,7 @@ def _is_harmful(change: FieldChange) -> bool:
 
 def _fails(direction: DirectionComparison) -> bool:
     """Whether segments are wrong in both captures alike."""
-    wrong = (Verdict.MISMATCH, Verdict.NO_KEY, Verdict.UNSIGNED, Verdict.MALFORMED)
-    return any(pair.verdict_a in wrong and pair.verdict_b in wrong for pair in direction.verdicts)
+    return any(pair.verdict_a in _WRONG and pair.verdict_b in _WRONG for pair in direction.verdicts)
 
 
 def _summary(outcome: Outcome, changes: Sequence[FieldChange]) -> str:
@@ -137,7 +136,7 @@ def _summary(outcome: Outcome, changes: Sequence[FieldChange]) -> str:
                 "no key shows which side is right"
             )
         case Outcome.KEYS:
-            return "the path is not to blame: the octets that the MAC covers are the same in both captures, and it fails"
+            return "the path is not to blame: what the MAC covers is the same in both captures, and fails in both"
         case Outcome.HARMLESS:
             rewritten = [change for change in changes if change.field not in _EVERY_PATH]
             return f"the path rewrites nothing that matters to the MAC: {_named(rewritten)}"
@@ -183,48 +182,51 @@ def _verdict_sentences(direction: DirectionComparison) -> Iterator[str]:
     for pair in direction.verdicts:
         counts[pair.verdict_a is Verdict.VERIFIED, pair.verdict_b is Verdict.VERIFIED] += pair.segments
     sender = direction.sender_a.address
-    for (is_a, is_b), words in (((True, False), ("A", "B")), ((False, True), ("B", "A"))):
-        if counts[is_a, is_b]:
-            good, bad = words
-            arrives = {
-                Flow.A_TO_B: "B",
-                Flow.B_TO_A: "A",
-                Flow.UNKNOWN: None,
-            }[direction.flow]
-            altered = ", so they are altered between the two" if arrives in (bad, None) else ""
-            backwards = (
-                f", which is nearer to the receiver: {bad} was captured before the sender's octets were final, or its "
-                "direction is told wrongly"
-                if arrives == good
-                else altered
-            )
-            yield f"{_segments(counts[is_a, is_b])} from {sender} verify in {good} and not in {bad}{backwards}"
+    receiving = {Flow.A_TO_B: "B", Flow.B_TO_A: "A", Flow.UNKNOWN: ""}[direction.flow]
+    for good, bad, count in (("A", "B", counts[True, False]), ("B", "A", counts[False, True])):
+        if not count:
+            continue
+        follows = (
+            f", though {good} is nearer to the receiver: {bad} was captured before the octets were final"
+            if receiving == good
+            else ", so what the MAC covers is altered between the two"
+        )
+        verify = "verifies" if count == 1 else "verify"
+        yield f"{_segments(count)} from {sender} {verify} in {good} and not in {bad}{follows}"
+    for pair in direction.verdicts:
+        if pair.verdict_a in _WRONG and pair.verdict_b in _WRONG:
+            fail = "is wrong" if pair.segments == 1 else "are wrong"
+            words = dict.fromkeys((pair.verdict_a.word, pair.verdict_b.word))
+            yield f"{_segments(pair.segments)} from {sender} {fail} in both captures alike ({' and '.join(words)})"
 
 
 def _fate_sentences(direction: DirectionComparison) -> Iterator[str]:
     sender = direction.sender_a.address
     for fate, capture, count in direction.fates:
         other = "B" if capture == "A" else "A"
-        segments = _segments(count)
+        segments, are = _segments(count), "is" if count == 1 else "are"
         match fate:
             case Fate.LOST:
                 yield f"{segments} from {sender} passed {capture} and never came to {other}"
             case Fate.DUPLICATED:
-                yield f"{segments} from {sender} came to {capture} as further copies of one that {other} has less often"
+                yield f"{segments} from {sender} {are} in {capture} as a further copy, which {other} does not have"
             case Fate.INSERTED:
                 yield (
-                    f"{segments} from {sender} are in {capture} alone, which is nearer to the receiver: {other} missed "
-                    "them, or somebody between sent them"
+                    f"{segments} from {sender} {are} in {capture} alone, which is nearer to the receiver: "
+                    f"{other} missed it, or somebody between sent it"
                 )
             case Fate.RECUT:
                 yield (
-                    f"{segments} from {sender} in {capture} carry octets that {other} has cut differently: segmentation "
+                    f"{segments} from {sender} in {capture} with octets that {other} has cut differently: segmentation "
                     "offload at a capture point, or a proxy between"
                 )
             case Fate.OUTSIDE:
-                yield f"{segments} from {sender} are in {capture} alone: {other} did not run at their time"
+                yield (
+                    f"{segments} from {sender} {are} in {capture} alone, before or behind everything in {other}, which "
+                    "may not have run then"
+                )
             case Fate.UNKNOWN:
-                yield f"{segments} from {sender} are in {capture} alone"
+                yield f"{segments} from {sender} {are} in {capture} alone"
 
 
 def _sequence_sentence(changes: Sequence[FieldChange]) -> Iterator[str]:
@@ -274,9 +276,7 @@ def _remedies(outcome: Outcome, changes: Sequence[FieldChange]) -> Iterator[str]
     if outcome not in (Outcome.BROKEN, Outcome.UNPROVEN):
         return
     guilty = {
-        change.field
-        for change in changes
-        if (change.breaks if outcome is Outcome.BROKEN else _is_harmful(change))
+        change.field for change in changes if (change.breaks if outcome is Outcome.BROKEN else _is_harmful(change))
     }
     told = [words for fields, words in _REMEDIES if fields & guilty]
     yield from told

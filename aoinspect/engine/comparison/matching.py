@@ -15,15 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from aoinspect.engine.comparison.model import MatchedBy
+from aoinspect.engine.comparison.pairing import LONG_MAC, TELLING_PAYLOAD
 from aoinspect.engine.comparison.reading import Reading
 from aoinspect.engine.results import ConnectionResult, EndResult
 
 RARE = 4
 """A token that more (connection, direction)s of one capture share tells nothing: every BGP KEEPALIVE is the same."""
-LONG_MAC = 8
-"""Octets from which on a MAC alone tells a segment."""
-TELLING_PAYLOAD = 20
-"""Octets; shorter ones are the same everywhere."""
 CLOSE_NS = 2_000_000_000
 """How far apart the beginnings of one connection may be, the clocks' difference taken off."""
 
@@ -152,8 +149,8 @@ def _sharing_an_end(
         for other in same:
             yield connection.id, other
         if not same:
-            for end in ends:
-                candidates = single.get(end, [])
+            for socket in ends:
+                candidates = single.get(socket, [])
                 if len(candidates) <= _FEW:
                     for other in candidates:
                         yield connection.id, other

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from aoinspect.capture.frames import I64
 from aoinspect.engine.comparison.reading import Reading
+from aoinspect.engine.connections import U64
 from aoinspect.engine.segments import ACK, FIN, RST, SYN
 from aoinspect.engine.verdicts import Verdict
 
@@ -24,6 +25,10 @@ _MODULUS = 1 << 32
 ALIGNMENT_LIMIT = 4_096
 """Products of copies up to which times decide which is missing."""
 TELLING_PAYLOAD = 20
+"""Octets; shorter ones are the same everywhere."""
+TELLING_MAC = 4
+LONG_MAC = 8
+"""Octets from which on a MAC alone tells a segment."""
 
 
 class Paired(NamedTuple):
@@ -82,22 +87,26 @@ def _most_frequent(differences: I64) -> int:
 
 def _surely_same(a: Reading, b: Reading, rows_a: _Index, rows_b: _Index) -> _Signed:
     """Segments with the same MAC; where there are none, with the same telling payload. Unique ones only."""
-    for column, is_telling in (
-        ("macs", lambda reading, rows: reading.segments.mac_lengths[rows] >= 4),
-        ("payloads", lambda reading, rows: reading.segments.payload_lengths[rows] >= TELLING_PAYLOAD),
-    ):
-        chosen = []
-        for reading, rows in ((a, rows_a), (b, rows_b)):
-            rows = rows[is_telling(reading, rows)]
-            values, first, counts = np.unique(
-                getattr(reading.segments, column)[rows], return_index=True, return_counts=True
-            )
-            chosen.append((values[counts == 1], rows[first[counts == 1]]))
-        _, at_a, at_b = np.intersect1d(chosen[0][0], chosen[1][0], assume_unique=True, return_indices=True)
+    for is_by_mac in (True, False):
+        values_a, firsts_a = _unique(a, rows_a, is_by_mac)
+        values_b, firsts_b = _unique(b, rows_b, is_by_mac)
+        _, at_a, at_b = np.intersect1d(values_a, values_b, assume_unique=True, return_indices=True)
         if len(at_a):
-            return _Signed(chosen[0][1][at_a], chosen[1][1][at_b])
+            return _Signed(firsts_a[at_a], firsts_b[at_b])
     nothing = np.zeros(0, dtype=np.int64)
     return _Signed(nothing, nothing)
+
+
+def _unique(reading: Reading, rows: _Index, is_by_mac: bool) -> tuple[U64, I64]:
+    """MACs or telling payloads that one of `rows` alone has (ascending), and that row."""
+    segments = reading.segments
+    if is_by_mac:
+        column, is_telling = segments.macs, segments.mac_lengths >= TELLING_MAC
+    else:
+        column, is_telling = segments.payloads, segments.payload_lengths >= TELLING_PAYLOAD
+    chosen = rows[is_telling[rows]]
+    values, firsts, counts = np.unique(column[chosen], return_index=True, return_counts=True)
+    return values[counts == 1], chosen[firsts[counts == 1]]
 
 
 def pair_segments(a: Reading, b: Reading, rows_a: _Index, rows_b: _Index, offsets: Offsets) -> Paired:
@@ -136,7 +145,7 @@ def _by_mac_and_place(traits: _Traits, at: int) -> Hashable | None:
 
 
 def _by_mac(traits: _Traits, at: int) -> Hashable | None:
-    return traits.macs[at] if traits.mac_lengths[at] >= 8 else None
+    return traits.macs[at] if traits.mac_lengths[at] >= LONG_MAC else None
 
 
 def _by_place_and_ack(traits: _Traits, at: int) -> Hashable | None:
@@ -214,9 +223,7 @@ class _Pairing:
 
     def _are_two_transmissions(self, one: int, other: int) -> bool:
         a, b = self._a, self._b
-        return bool(
-            a.is_verified[one] and b.is_verified[other] and a.macs[one] != b.macs[other]
-        )
+        return bool(a.is_verified[one] and b.is_verified[other] and a.macs[one] != b.macs[other])
 
     def _align(self, ats_a: list[int], ats_b: list[int]) -> list[tuple[int, int]]:
         """Pairs copies in order; where their numbers differ, so that times agree best."""

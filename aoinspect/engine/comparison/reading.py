@@ -141,9 +141,7 @@ _NO_PACKETS = Packets(
 
 def _observe(packets: Packets, wanted: I64, *, is_fragmented: bool) -> Observed:
     """Those of `packets` whose frames are `wanted` (ascending)."""
-    at = np.searchsorted(wanted, packets.frames)
-    chosen = (at < len(wanted)) & (wanted[np.minimum(at, max(len(wanted) - 1, 0))] == packets.frames if len(wanted) else False)
-    packets = packets.select(np.flatnonzero(chosen))
+    packets = packets.select(np.flatnonzero(np.isin(packets.frames, wanted)))
     segments = read_segments(packets)
     octets, count = packets.octets, packets.size
     networks = packets.sources - np.where(packets.is_ipv6, _IPV6_SOURCE, _IPV4_SOURCE)
@@ -198,7 +196,7 @@ def _header_field(octets: U8, starts: I64, offset: int, visible: I64) -> U16:
 
 
 def _addresses(octets: U8, positions: I64, is_ipv6: Mask) -> U8:
-    addresses = octets[positions[:, np.newaxis] + np.arange(16)]
+    addresses: U8 = octets[positions[:, np.newaxis] + np.arange(16)]
     addresses[~is_ipv6, 4:] = 0
     return addresses
 
@@ -207,7 +205,7 @@ def _options(octets: U8, starts: I64, header_lengths: I64) -> U8:
     # A position inside a batch's frame has at least 64 octets of the batch behind it (`TAILROOM`).
     space = np.arange(OPTION_ROOM)
     positions = np.minimum(starts[:, np.newaxis] + _FIXED_HEADER + space, max(len(octets) - 1, 0))
-    options = octets[positions]
+    options: U8 = octets[positions]
     options[space >= (header_lengths - _FIXED_HEADER)[:, np.newaxis]] = 0
     return options
 
@@ -216,14 +214,14 @@ def _payload_hashes(segments: Segments) -> U64:
     packets = segments.packets
     starts = (packets.starts + segments.header_lengths).tolist()
     ends = np.minimum(packets.ends, packets.limits).tolist()
-    octets = memoryview(packets.octets)
+    octets = packets.octets.data
     hashes = [hash(octets[start:end].tobytes()) & _HASH_MASK for start, end in zip(starts, ends, strict=True)]
     return np.array(hashes, dtype=np.uint64)
 
 
 def _mac_hashes(segments: Segments) -> U64:
     hashes = np.zeros(segments.size, dtype=np.uint64)
-    octets = memoryview(segments.packets.octets)
+    octets = segments.packets.octets.data
     for row in np.flatnonzero((segments.mac_lengths > 0) & (segments.option_starts > 0)).tolist():
         start = int(segments.option_starts[row]) + (4 if segments.methods[row] == Method.AO else 2)
         hashes[row] = hash(octets[start : start + int(segments.mac_lengths[row])].tobytes()) & _HASH_MASK

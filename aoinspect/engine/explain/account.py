@@ -34,9 +34,10 @@ from aoinspect.engine.second_opinion import read_header
 from aoinspect.engine.verdicts import IsnSource, Method, Verdict
 from aoinspect.keys.model import KeyStore
 
-VERIFY_BUDGET = Budget(macs=200_000, searches=4)
-"""What `verify` spends on all explanations of a run: some two seconds where nothing matches."""
+VERIFY_BUDGET = Budget(macs=100_000, searches=4)
+"""What `verify` spends on all explanations of a run: a second or two where nothing matches."""
 EXPLAIN_BUDGET = Budget(macs=2_000_000, searches=64)
+"""What `explain` spends on a run: below half a minute."""
 PER_CONNECTION = Budget(macs=40_000, searches=2)
 ON_KEYS = frozenset({"H1", "H8", "H3", "H2", "H5", "H6", "H7", "H9", "H17", "H32"})
 """What can lie between the keys of two ends, where what the sender signs is known."""
@@ -244,6 +245,13 @@ class _Accountant:
         mkt = None if assumption.key is None else swept.case.mkts[assumption.key]
         key = "the key" if mkt is None else f"key {mkt.name!r} ({mkt.origin})"
         file_remedy = words.put(assumption.file_remedy).replace("{key}", key)
+        device_remedy = words.put(assumption.device_remedy)
+        if file_remedy and self._is_right_for(held, sides):
+            file_remedy = ""
+            device_remedy = words.put(
+                f"{key} is right, for other segments of {{sender}} verify under it: look who else sent these in its "
+                "name"
+            )
         return Explanation(
             idents=assumption.idents,
             hypothesis=BY_IDENT[assumption.idents[0]],
@@ -260,7 +268,7 @@ class _Accountant:
             key=None if mkt is None else mkt.name,
             key_origin=None if mkt is None else str(mkt.origin),
             file_remedy="" if swept.is_of_receiver else file_remedy,
-            device_remedy=words.put(assumption.device_remedy),
+            device_remedy=device_remedy,
             knob=assumption.knob,
             correction=None if swept.is_of_receiver else self._correction(held, sides),
         )

@@ -23,6 +23,9 @@ from aoinspect.engine.second_opinion import HeaderReading, read_header
 from aoinspect.engine.segments import ACK, SYN
 from aoinspect.engine.verdicts import Method, Reason
 
+_LONGEST_OVER_IPV4 = 0xF000
+"""Octets of a segment that leave room in the pseudo-header's length for every variant of it."""
+
 Isns = tuple[int, int]
 """The sender's and the receiver's, as they enter the traffic key."""
 
@@ -77,8 +80,10 @@ class Subject:
     @property
     def is_provable(self) -> bool:
         """Whether a MAC can be computed and compared at all."""
-        reading = self.reading
-        return self.segment.is_whole and not reading.is_cut and reading.fault is Reason.NONE and bool(reading.mac)
+        reading, segment = self.reading, self.segment
+        is_countable = len(segment.source) == 16 or segment.declared_length <= _LONGEST_OVER_IPV4
+        is_sound = segment.is_whole and not reading.is_cut and reading.fault is Reason.NONE
+        return is_sound and is_countable and bool(reading.mac)
 
     @property
     def ports(self) -> tuple[int, int]:

@@ -189,7 +189,7 @@ class Budget:
     macs: int = 200_000
     """Single tries: each a traffic key and a MAC."""
     searches: int = 2
-    """Searches of all 65,536 values of a field (H19); one takes about as long as 15,000 single tries."""
+    """Searches of all 65,536 values of a field (H19); one takes about as long as 5,000 single tries."""
 
     def take(self, macs: int) -> bool:
         """Takes that many, if they are left."""

@@ -8,7 +8,7 @@ segments is taken, then the one that explains the most of the rest. Of equals th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aoinspect.engine.explain.case import Case, Search, Subject, Trial
 from aoinspect.engine.explain.model import PROOF_BITS, Assumption, Budget
@@ -43,6 +43,7 @@ def sweep(case: Case, budget: Budget, among: frozenset[str] | None = None) -> Ou
     """Tries the whole table on `case`, or only `among`; stops where one assumption explains every segment."""
     outcome = Outcome()
     matches: dict[Assumption, list[Subject]] = {}
+    case = replace(case, subjects=tuple(subject for subject in case.subjects if subject.is_provable))
     if not case.subjects:
         return outcome
     for idents, function in SWEEP:

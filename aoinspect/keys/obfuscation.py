@@ -82,3 +82,30 @@ def reveal_junos9(disguised: str) -> bytes:
         octets.append(octet)
         position += len(weights)
     return bytes(octets)
+
+
+def disguise_cisco7(secret: bytes) -> str:
+    """The Cisco type 7 string that `reveal_cisco7` reads as `secret`, from the beginning of the pad."""
+    return "00" + "".join(
+        f"{octet ^ _CISCO7_PAD[index % len(_CISCO7_PAD)]:02X}" for index, octet in enumerate(secret)
+    )
+
+
+def disguise_junos9(secret: bytes) -> str:
+    """A Junos `$9$` string that `reveal_junos9` reads as `secret`; the same one each time.
+
+    Junos begins with a random character; this one is of the family that no filler follows.
+    """
+    order = "".join(_JUNOS9_FAMILIES)
+    previous = _JUNOS9_FAMILIES[-1][0]
+    written = previous
+    for index, octet in enumerate(secret):
+        weights = _JUNOS9_WEIGHTS[index % len(_JUNOS9_WEIGHTS)]
+        steps = []
+        for weight in reversed(weights):
+            step, octet = divmod(octet, weight)
+            steps.append(step)
+        for step in reversed(steps):
+            previous = order[(_JUNOS9_RANK[previous] + step + 1) % len(order)]
+            written += previous
+    return _JUNOS9_MAGIC + written

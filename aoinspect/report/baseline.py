@@ -289,11 +289,9 @@ class _Keys:
                     continue
                 if before.trigger == now.trigger and now.place in replaced | after_replaced:
                     continue
-            one = now or before
-            assert one is not None
-            ids = (one.field, one.old, one.new)
-            if (before is None or now is None) and implied[ids]:
-                implied[ids] -= 1
+            told = [(one.field, one.old, one.new) for one in (before, now) if one is not None]
+            if all(implied[ids] for ids in told):
+                implied.subtract(told)
                 continue
             left.append((before, now))
         return left
@@ -309,7 +307,7 @@ class _Keys:
 def _run_items(before: Sequence[StructuralRun], now: Sequence[StructuralRun]) -> tuple[list[_Item], Counter[_Ids]]:
     """The runs that differ, and the transitions that interruptions among them imply.
 
-    An interruption is a key in the middle of a run: A, X, A where there was A. X alone is told then.
+    An interruption is A, X, A where there was A, or an X that no key verifies. X alone is told then.
     """
     items: list[_Item] = []
     implied: Counter[_Ids] = Counter()
@@ -321,13 +319,13 @@ def _run_items(before: Sequence[StructuralRun], now: Sequence[StructuralRun]) ->
         removed, added = list(before[start:end]), list(now[other_start:other_end])
         if tag != "replace":
             runs, first, last = (now, other_start, other_end) if tag == "insert" else (before, start, end)
-            number, kept = _without_return(runs, first, last)
-            is_interruption = len(kept) < last - first
-            if is_interruption:
-                implied.update(_implied(runs, first, last))
-            for offset, run in enumerate(kept):
-                one, other = (None, run) if tag == "insert" else (run, None)
-                items.append(_Item(one, other, number + offset, is_interruption))
+            block = _interruption(runs, first, last)
+            if block is not None:
+                implied.update(_implied(runs[max(block.start - 1, 0) : block.stop + 1]))
+                implied.update(_implied([*runs[max(block.start - 1, 0) : block.start], *runs[block.stop :][:1]]))
+            for index in block or range(first, last):
+                one, other = (None, runs[index]) if tag == "insert" else (runs[index], None)
+                items.append(_Item(one, other, index + 1, block is not None))
             continue
         for offset in range(max(len(removed), len(added))):
             gone = removed[offset] if offset < len(removed) else None
@@ -340,24 +338,22 @@ def _hashable(run: StructuralRun) -> tuple[str, int | None, int | None, str | No
     return run.method, run.key_id, run.rnext_key_id, run.key
 
 
-def _without_return(runs: Sequence[StructuralRun], start: int, end: int) -> tuple[int, list[StructuralRun]]:
-    """The block without the return to what was interrupted, and the number (from 1) of what is left."""
-    block = list(runs[start:end])
-    if len(block) > 1 and start and block[-1] == runs[start - 1]:
-        return start + 1, block[:-1]
-    if len(block) > 1 and end < len(runs) and block[0] == runs[end]:
-        return start + 2, block[1:]
-    return start + 1, block
+def _interruption(runs: Sequence[StructuralRun], start: int, end: int) -> range | None:
+    """Which of the runs `start` to `end`, which the other side lacks, interrupt the one before; None: they go on."""
+    if end - start > 1 and start and runs[end - 1] == runs[start - 1]:
+        return range(start, end - 1)
+    if end - start > 1 and end < len(runs) and runs[start] == runs[end]:
+        return range(start + 1, end)
+    # What nothing verifies is no key that the sender has gone over to.
+    return range(start, end) if all(run.key is None for run in runs[start:end]) else None
 
 
-def _implied(runs: Sequence[StructuralRun], start: int, end: int) -> Iterator[_Ids]:
-    """The transitions into, within and out of the interruption that the block `start` to `end` is."""
-    returns_at_end = start > 0 and runs[end - 1] == runs[start - 1]
-    around = runs[start - 1 : end] if returns_at_end else runs[start : end + 1]
-    for one, other in pairwise(around):
-        if one.key_id != other.key_id:
+def _implied(runs: Sequence[StructuralRun]) -> Iterator[_Ids]:
+    """The transitions between neighbours."""
+    for one, other in pairwise(runs):
+        if None not in (one.key_id, other.key_id) and one.key_id != other.key_id:
             yield "key_id", one.key_id, other.key_id
-        if one.rnext_key_id != other.rnext_key_id:
+        if None not in (one.rnext_key_id, other.rnext_key_id) and one.rnext_key_id != other.rnext_key_id:
             yield "rnext_key_id", one.rnext_key_id, other.rnext_key_id
 
 

@@ -51,7 +51,7 @@ def report_object(report: Report) -> JsonObject:
             "ends_disagree": totals.refused,
             "incomplete_datagrams": totals.incomplete_datagrams,
         },
-        "connections": [_connection(connection, several) for connection in report.connections],
+        "connections": _connections(report, several),
         "findings": [_finding(finding, several) for finding in report.findings],
         "recovery": None if report.recovery is None else _recovery(report.recovery),
     }
@@ -99,6 +99,18 @@ def _capture(capture: CaptureCounts) -> JsonObject:
         "cut": capture.located.cut,
         "fragments": capture.located.fragments,
     }
+
+
+def _connections(report: Report, several: bool) -> list[JsonObject]:
+    members: dict[int, JsonObject] = {}
+    if report.explanations:
+        from aoinspect.report.explain_json import explanation_member
+
+        members = {account.connection: explanation_member(account) for account in report.explanations}
+    return [
+        {**_connection(connection, several), "explanation": members.get(connection.id)}
+        for connection in report.connections
+    ]
 
 
 def _connection(connection: ConnectionResult, several: bool) -> JsonObject:

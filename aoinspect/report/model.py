@@ -6,15 +6,19 @@ run's outcome means for the exit status is decided here and nowhere else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from aoinspect.engine.findings import Finding, Policy, find
 from aoinspect.engine.pipeline import Analyzer, CaptureCounts
 from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.results import ConnectionResult, connection_results
 from aoinspect.engine.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from aoinspect.engine.explain import Account
 
 SCHEMA = "aoinspect.report/1"
 
@@ -59,6 +63,8 @@ class Report:
     totals: ReportTotals
     connections: tuple[ConnectionResult, ...]
     findings: tuple[Finding, ...]
+    explanations: tuple[Account, ...]
+    """What explains the failures, one account per failing connection, within a budget for the run."""
     recovery: Recovery | None
     """The search for missing ISNs; None where there was none to do."""
     key_files: tuple[str, ...]
@@ -140,10 +146,23 @@ def build_report(analyzer: Analyzer, policy: Policy = Policy.RFC, recovery: Reco
         ),
         connections=tuple(connections),
         findings=tuple(find(analyzer, connections, policy)),
+        explanations=_explanations(analyzer, connections),
         recovery=recovery,
         key_files=analyzer.keyring.store.paths,
         is_interrupted=totals.is_interrupted,
     )
+
+
+def _explanations(analyzer: Analyzer, connections: list[ConnectionResult]) -> tuple[Account, ...]:
+    totals = analyzer.totals
+    is_failing = totals.refused or totals.verdicts[Verdict.MISMATCH] or totals.verdicts[Verdict.NO_KEY]
+    if not is_failing or not analyzer.keyring.mkts:
+        return ()
+    # Loaded only where something fails: a sound capture has no use for it.
+    from aoinspect.engine.explain import explain_failures
+    from aoinspect.engine.explain.account import VERIFY_BUDGET
+
+    return tuple(explain_failures(analyzer, connections, replace(VERIFY_BUDGET)))
 
 
 def iso_time(time_ns: int) -> str:

@@ -51,6 +51,7 @@ def print_report(report: Report, console: Console, *, list_all: bool = False) ->
     """Writes the Report to `console`, in lines of its width; `list_all` leaves nothing out."""
     page = _Page(report, console, list_all)
     page.print_problems()
+    page.print_explanations()
     page.print_table()
     page.print_totals()
 
@@ -104,6 +105,23 @@ class _Page:
             self.write(Text(f"    ... and {hidden} more connection{'s' * (hidden > 1)}; --all lists them"))
         if problem.remedy:
             self.write(Text(f"    try: {problem.remedy}"))
+
+    def print_explanations(self) -> None:
+        """What makes failing connections verify, those of one cause together."""
+        if not self.report.explanations:
+            return
+        from aoinspect.report.explain_text import one_line
+
+        connections: dict[str, list[int]] = {}
+        for account in self.report.explanations:
+            connections.setdefault(one_line(account), []).append(account.connection)
+        shown = list(connections.items())[: self.most(LISTED_PROBLEMS)]
+        for line, ids in shown:
+            listed = ", ".join(f"#{number}" for number in ids[:LISTED_PLACES])
+            more = f" and {len(ids) - LISTED_PLACES} more" if len(ids) > LISTED_PLACES else ""
+            self.write(Text.assemble(("why ", "bold"), f"{listed}{more}: {line}"), hanging=4)
+        if shown:
+            self.write(Text("    aoinspect explain tells more"))
 
     def print_table(self) -> None:
         report = self.report

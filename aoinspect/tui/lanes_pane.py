@@ -1,4 +1,4 @@
-"""The timeline of one connection on a terminal: lanes drawn as wide as the pane, a cursor, a window that zooms and pans.
+"""The timeline of one connection on a terminal: lanes as wide as the pane, a cursor, a window that zooms and pans.
 
 What is drawn is `report.lanes`' picture; shapes and their meaning are those of `aoinspect timeline`.
 """
@@ -103,13 +103,13 @@ class LanesPane(ScrollView, can_focus=True):
         }
 
     @property
-    def gutter(self) -> int:
+    def label_width(self) -> int:
         """Columns before the first cell."""
         return _LABEL_WIDTH + max((len(name) + 1 for name in self._names().values()), default=0)
 
     @property
     def cell_count(self) -> int:
-        return max(1, self.scrollable_content_region.width - self.gutter)
+        return max(1, self.scrollable_content_region.width - self.label_width)
 
     @property
     def cursor_cell(self) -> int | None:
@@ -180,7 +180,7 @@ class LanesPane(ScrollView, can_focus=True):
             self.post_message(self.Chosen())
 
     def on_click(self, event: events.Click) -> None:
-        cell = event.x - self.gutter
+        cell = event.x - self.label_width
         if self.picture is not None and 0 <= cell < self.cell_count:
             self.go_to(self.window.position(cell, self.cell_count))
             if event.chain > 1:
@@ -198,7 +198,7 @@ class LanesPane(ScrollView, can_focus=True):
         text = self._text(line)
         cell = self.cursor_cell
         if self.picture is not None and cell is not None and line <= len(self.picture.lanes):
-            at = self.gutter + cell
+            at = self.label_width + cell
             text.pad_right(max(0, at + 1 - text.cell_len))
             text.stylize(self.get_component_rich_style("lanes--cursor"), at, at + 1)
         text.end = ""
@@ -209,7 +209,7 @@ class LanesPane(ScrollView, can_focus=True):
         if self.picture is None:
             return Text(self.empty_text if line == 0 else "")
         if line == 0:
-            return Text(f"{self.picture.axis.unit.value:<{self.gutter}}{self._ruler(self.picture)}", style="dim")
+            return Text(f"{self.picture.axis.unit.value:<{self.label_width}}{self._ruler(self.picture)}", style="dim")
         return self._lane(self.picture, line - 1) if line <= len(self.picture.lanes) else Text()
 
     def _ruler(self, picture: Picture) -> str:
@@ -233,7 +233,7 @@ class LanesPane(ScrollView, can_focus=True):
             key_id = "MD5" if lane.key_id is None else str(lane.key_id)
             label = f"{label:<9}{key_id:>3} "
         name = self._names().get((lane.direction, lane.key_id), "") if lane.what is LaneWhat.KEY else ""
-        text = Text(f"{label:<{_LABEL_WIDTH}}{name}".ljust(self.gutter))
+        text = Text(f"{label:<{_LABEL_WIDTH}}{name}".ljust(self.label_width))
         return text.append_text(self._cells(lane))
 
     def _cells(self, lane: Lane) -> Text:

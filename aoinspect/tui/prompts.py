@@ -60,7 +60,7 @@ class LinePrompt(ModalScreen[str | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if not self._check(event.value):
-            self.dismiss(event.value)
+            _ = self.dismiss(event.value)
 
     def action_recall(self, step: int) -> None:
         self._place = max(0, min(self._place + step, len(self._history) - 1))
@@ -87,13 +87,13 @@ class ChoicePrompt(ModalScreen[str | None]):
             yield OptionList(*(Option(Text(f"{key}  {words}"), id=name) for name, key, words in self._choices))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(event.option.id)
+        _ = self.dismiss(event.option.id)
 
     def on_key(self, event: object) -> None:
         pressed = getattr(event, "character", None)
         for name, key, _ in self._choices:
             if key == pressed:
-                self.dismiss(name)
+                _ = self.dismiss(name)
 
 
 class KeyPrompt(ModalScreen[KeyDraft | None]):
@@ -136,7 +136,7 @@ class KeyPrompt(ModalScreen[KeyDraft | None]):
         if problem:
             self.query_one("#problem", Static).update(Text(f"✗ {problem}"))
         else:
-            self.dismiss(draft)
+            _ = self.dismiss(draft)
 
     def on_input_submitted(self) -> None:
         self.action_submit()
@@ -176,4 +176,4 @@ class TextScreen(ModalScreen[str | None]):
     def on_key(self, event: object) -> None:
         answer = self._answers.get(getattr(event, "character", None) or "")
         if answer is not None:
-            self.dismiss(answer)
+            _ = self.dismiss(answer)

@@ -23,6 +23,7 @@ from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import Verdict
 from aoinspect.errors import UsageError
 from aoinspect.keys.model import KeyStore
+from aoinspect.report.axis import Axis, AxisUnit
 from aoinspect.report.frame_view import FrameView
 from aoinspect.tui.analysis import Analysis, Tell
 from aoinspect.tui.spool import Spool
@@ -238,17 +239,17 @@ class Session:
             return None
         return self.matches.next(self.rows, self.visible, position, step)
 
-    def row_near(self, connection: int, place: Callable[[int, int, int], int], position: int) -> int | None:
-        """The row of a connection whose place on an axis is nearest to `position`; `place` as `Axis.place`."""
+    def row_near(self, connection: int, axis: Axis, position: int) -> int | None:
+        """The row of a connection that lies nearest to a position of its timeline's axis."""
         rows = self.rows
         own = np.flatnonzero(rows.connection == connection)
         if not len(own):
             return None
-        # Times may step back within a capture, so the nearest is looked for everywhere.
-        if place(0, 0, 0) == place(0, 0, 1):
-            places = rows.frame[own].astype(np.int64) + place(0, 0, 0)
-        else:
+        if axis.unit is AxisUnit.TIME:
             places = rows.time_ns[own]
+        else:
+            places = rows.frame[own].astype(np.int64) + axis.frames_before[0]
+        # Times may step back within a capture, so the nearest is looked for everywhere.
         return int(own[int(np.argmin(np.abs(places - position)))])
 
     def toggle_mark(self, frame: int) -> None:

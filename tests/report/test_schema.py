@@ -86,7 +86,7 @@ def test_damage_and_unknown_link_types_are_as_the_schema_says(tmp_path: Path) ->
 
 def test_a_member_that_comes_later_does_not_break_readers_who_validate() -> None:
     document = json.loads((GOLDEN / "rotation.json").read_text(encoding="utf-8"))
-    document["connections"][0]["explanation"] = {"cause": "another key"}
+    document["connections"][0]["forecast"] = {"cause": "another key"}
     SHIPPED.validate(document)
     assert not EXACT.is_valid(document)
 

@@ -82,7 +82,6 @@ _REMEDIES: tuple[tuple[frozenset[FieldName], str], ...] = (
         "take the device that rewrites payloads (a proxy or an application gateway) out of this session's way",
     ),
 )
-_GENERAL_REMEDY = "take the device that alters signatures out of this session's way"
 
 
 def conclude(directions: Sequence[DirectionComparison], options_covered: bool | None) -> Conclusion:
@@ -280,5 +279,12 @@ def _remedies(outcome: Outcome, changes: Sequence[FieldChange]) -> Iterator[str]
     }
     told = [words for fields, words in _REMEDIES if fields & guilty]
     yield from told
-    if not told and guilty & _SIGNATURE:
-        yield _GENERAL_REMEDY
+    if told:
+        return
+    if FieldName.HEADER_LENGTH in guilty:
+        yield (
+            "have the middlebox overwrite options with NOPs, or leave them alone, and not cut them out: the MAC covers "
+            "the header's length always"
+        )
+    elif guilty & _SIGNATURE:
+        yield "take the device that alters signatures out of this session's way"

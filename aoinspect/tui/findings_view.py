@@ -1,0 +1,79 @@
+"""The findings view: what was found, worst first, and of the chosen one evidence and remedy."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Static
+
+from aoinspect.engine.findings import Finding
+from aoinspect.engine.findings.model import Severity
+from aoinspect.report.layout import printable
+from aoinspect.tui.line_list import LineList
+from aoinspect.tui.session import Session
+
+_MARKS = {Severity.ERROR: ("✗", "bold red"), Severity.WARNING: ("!", "yellow"), Severity.NOTE: ("i", "cyan")}
+_ORDER = list(Severity)
+
+
+class FindingsView(Vertical):
+    """The view."""
+
+    DEFAULT_CSS = "FindingsView #finding-facts { height: 1fr; border-top: solid $primary; }"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._findings: list[Finding] = []
+
+    def compose(self) -> ComposeResult:
+        yield LineList(id="finding-list", header=lambda: "  severity frame      what", widest=400)
+        with VerticalScroll(id="finding-facts"):
+            yield Static(id="finding-details", markup=False)
+
+    @property
+    def list(self) -> LineList:
+        return self.query_one("#finding-list", LineList)
+
+    @property
+    def chosen(self) -> Finding | None:
+        """The finding under the cursor."""
+        return self._findings[self.list.cursor] if self.list.cursor < len(self._findings) else None
+
+    def refresh_session(self) -> None:
+        """Shows the findings as known by now."""
+        report = self._session.analysis.report
+        found = () if report is None else report.findings
+        self._findings = sorted(found, key=lambda finding: _ORDER.index(finding.severity))
+        self.list.empty_text = "nothing was found"
+        self.list.show(len(self._findings), self._line)
+        self._tell_details()
+
+    def on_line_list_moved(self, event: LineList.Moved) -> None:
+        event.stop()
+        chosen = self.chosen
+        if chosen is not None and chosen.connection is not None and self.list.has_focus:
+            self._session.connection = chosen.connection
+        self._tell_details()
+
+    def _line(self, position: int) -> Text:
+        finding = self._findings[position]
+        mark, style = _MARKS[finding.severity]
+        place = "-" if finding.frame is None else str(finding.frame)
+        words = f"{finding.ident}: {printable(finding.message)}"
+        return Text.assemble((f"{mark} {finding.severity.value:<8}", style), f" {place:<10} {words}")
+
+    def _tell_details(self) -> None:
+        finding = self.chosen
+        details = Text()
+        if finding is not None:
+            connection = "" if finding.connection is None else f" on connection #{finding.connection}"
+            for label, words in (
+                (f"{finding.ident} ({finding.reference}){connection}", ""),
+                ("", finding.message),
+                ("evidence: ", finding.evidence),
+                ("try: ", finding.remedy),
+            ):
+                details.append(label, "bold").append(f"{printable(words)}\n")
+        self.query_one("#finding-details", Static).update(details)

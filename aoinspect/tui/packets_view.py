@@ -1,0 +1,159 @@
+"""The packets view: the list, and below it the chosen packet's tree and octets."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.message import Message
+
+from aoinspect.report.frame_view import FrameView
+from aoinspect.tui.field_tree import FieldTree, HexPane
+from aoinspect.tui.line_list import LineList
+from aoinspect.tui.packet_nodes import Node, nodes_of, octets_of
+from aoinspect.tui.packet_text import WIDEST, PacketText
+from aoinspect.tui.session import Session
+
+_SIDE_BY_SIDE_FROM = 110
+
+
+class PacketsView(Vertical):
+    """The view."""
+
+    DEFAULT_CSS = """
+    PacketsView #packet-list { height: 1fr; }
+    PacketsView #packet { height: 1fr; border-top: solid $primary; layout: vertical; }
+    PacketsView #packet.wide { layout: horizontal; }
+    PacketsView #fields { height: 3fr; width: 1fr; }
+    PacketsView #octets { height: 2fr; width: 100%; border-top: solid $primary; }
+    PacketsView .wide #fields { height: 100%; }
+    PacketsView .wide #octets { width: 76; height: 100%; border-top: none; border-left: solid $primary; }
+    """
+
+    class PacketWanted(Message):
+        """The packet of a row is to be read again."""
+
+        def __init__(self, row: int) -> None:
+            super().__init__()
+            self.row = row
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._text = PacketText(session)
+        self._view: FrameView | None = None
+        self.reveals = False
+
+    def compose(self) -> ComposeResult:
+        yield LineList(id="packet-list", header=lambda: self._text.header(), widest=WIDEST)
+        with Container(id="packet"):
+            yield FieldTree(id="fields")
+            yield HexPane(id="octets")
+
+    @property
+    def list(self) -> LineList:
+        return self.query_one("#packet-list", LineList)
+
+    @property
+    def tree(self) -> FieldTree:  # type: ignore[override]
+        return self.query_one("#fields", FieldTree)
+
+    @property
+    def octets(self) -> HexPane:
+        return self.query_one("#octets", HexPane)
+
+    def on_resize(self) -> None:
+        self.query_one("#packet").set_class(self.size.width >= _SIDE_BY_SIDE_FROM, "wide")
+
+    def more_came(self, *, follow: bool) -> None:
+        """Shows rows that came since; `follow` keeps the cursor on the last one if it was there."""
+        was_last = self.list.count and self.list.cursor == self.list.count - 1
+        is_first = not self.list.count
+        self.list.empty_text = "no packet is selected by the filter" if self._session.visible.chosen else "no packet"
+        if is_first:
+            self.show_all()
+        else:
+            self.list.set_count(len(self._session.visible))
+        if follow and was_last and not is_first:
+            self.list.go_to(self.list.count - 1)
+
+    def show_all(self) -> None:
+        """Shows the list again from the session: another filter, other keys, another form of time."""
+        session = self._session
+        self._text = PacketText(session)
+        visible = session.visible
+        cursor = None if session.row is None else visible.position_of(session.row)
+        self.list.show(len(visible), self._line, cursor=cursor)
+        if self.list.count:
+            self._choose(self.list.cursor)
+
+    def _line(self, position: int) -> Text:
+        visible = self._session.visible
+        before = visible.row_at(position - 1) if position else None
+        return self._text.line(visible.row_at(position), before)
+
+    def go_to_row(self, row: int) -> None:
+        """Chooses a row of the table, if the filter shows it."""
+        self.list.go_to(self._session.visible.position_of(row))
+        self._choose(self.list.cursor)
+
+    def on_line_list_moved(self, event: LineList.Moved) -> None:
+        if event.pane is self.list:
+            event.stop()
+            self._choose(event.position)
+        elif event.pane is self.tree:
+            event.stop()
+            self._light()
+
+    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
+        if event.pane is self.list:
+            event.stop()
+            self.tree.focus()
+
+    def on_hex_pane_octet_chosen(self, event: HexPane.OctetChosen) -> None:
+        event.stop()
+        self.tree.choose_octet(event.octet)
+
+    def _choose(self, position: int) -> None:
+        if position >= len(self._session.visible):
+            return
+        row = self._session.visible.row_at(position)
+        self._session.choose(row)
+        self.post_message(self.PacketWanted(row))
+
+    # The packet.
+
+    def show_packet(self, view: FrameView) -> None:
+        """Shows a packet that was read again."""
+        self._view = view
+        self.tree.show_nodes(nodes_of(view, reveal=self.reveals))
+        self._light()
+
+    def show_problem(self, problem: str) -> None:
+        """Says why a packet cannot be shown."""
+        self._view = None
+        self.tree.show_nodes((Node(problem, style="red"),))
+        self.octets.show(b"", 0, 0)
+
+    def toggle_reveal(self) -> None:
+        self.reveals = not self.reveals
+        if self._view is not None:
+            self.tree.show_nodes(nodes_of(self._view, reveal=self.reveals))
+
+    def _light(self) -> None:
+        node = self.tree.node
+        octets = b"" if self._view is None else octets_of(self._view)
+        start, end = (0, 0) if node is None else (node.start, node.end)
+        if octets is not self.octets.octets:
+            self.octets.show(octets, start, end)
+        else:
+            self.octets.light(start, end)
+
+    def copied(self) -> str:
+        """What copying gives: the chosen node's octets in hexadecimal; its own text where it has none."""
+        node = self.tree.node
+        if self._view is None or node is None:
+            return ""
+        if node.copied is not None:
+            return node.copied
+        return octets_of(self._view)[node.start : node.end].hex() if node.end > node.start else node.label

@@ -16,7 +16,7 @@ from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.tallies import Sample
 from aoinspect.engine.timeline import NO_MKT_INDEX, Timeline, tcp_options_of
 from aoinspect.engine.transitions import DIRECTIONS, KeyRun, KeyTransition, transitions_of
-from aoinspect.engine.verdicts import IsnSource, Method, Reason, Verdict
+from aoinspect.engine.verdicts import VERDICT_MEMBERS, IsnSource, Method, Reason, Verdict
 
 __all__ = [
     "DIRECTIONS",
@@ -129,7 +129,7 @@ def _connection(
         last_frame=int(analyzer.tallies.column("last_frame")[index]),
         first_time_ns=int(analyzer.tallies.column("first_time_ns")[index]),
         last_time_ns=int(analyzer.tallies.column("last_time_ns")[index]),
-        verdicts={verdict.member: verdicts[verdict] for verdict in Verdict},
+        verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
         reasons={reason.word: reasons[reason] for reason in Reason if reasons[reason]},
         samples=tuple(
             FailureSample(sample, DIRECTIONS[sample.side ^ a_side], _candidate_names(analyzer, pair, sample))
@@ -194,7 +194,7 @@ def _run(analyzer: Analyzer, run: int, a_side: int) -> KeyRun:
         first_time_ns=int(timeline.number("first_times_ns")[run]),
         last_time_ns=int(timeline.number("last_times_ns")[run]),
         segments=int(timeline.number("segments")[run]),
-        verdicts={verdict.member: verdicts[verdict] for verdict in Verdict},
+        verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
         tcp_options=tcp_options_of(timeline.coverages[run]),
         mkt_index=None if mkt == NO_MKT_INDEX else mkt,
         starts_behind=bool(timeline.starts_behind[run]),

@@ -17,7 +17,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from aoinspect.engine.verdicts import Method, Verdict
+from aoinspect.engine.verdicts import Method
 
 DIRECTIONS = ("a>b", "b>a")
 
@@ -65,7 +65,7 @@ class KeyRun:
 
     @property
     def verified(self) -> int:
-        return self.verdicts[Verdict.VERIFIED.member]
+        return self.verdicts["verified"]
 
     @property
     def start(self) -> Moment:

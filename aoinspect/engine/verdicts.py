@@ -38,6 +38,10 @@ class Verdict(Word):
         return self.name.lower()
 
 
+VERDICT_MEMBERS = tuple(verdict.member for verdict in Verdict)
+"""The members of a JSON object that counts verdicts, in the order of the enum."""
+
+
 class Reason(Word):
     """Why a segment has its verdict, where the verdict alone does not tell."""
 

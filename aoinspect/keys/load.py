@@ -7,15 +7,19 @@ here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from aoinspect.ao.mkt import MasterKeyTuple, Origin
 from aoinspect.errors import KeyFileError
-from aoinspect.keys.importers.registry import import_file, split_system
 from aoinspect.keys.model import KeyChain, KeyStore, KeyWarning, KnownConnection, Network, Peer
 from aoinspect.keys.overlaps import warn_of_overlaps
+from aoinspect.keys.text_file import MOST_OCTETS, decode_text, is_readable_by_all, read_octets
+from aoinspect.keys.toml_file import parse_key_file
 
+_VERSION = re.compile(rb"^[ \t]*version[ \t]*=", re.MULTILINE)
+_OWN_TABLE = re.compile(rb"^[ \t]*\[\[[ \t]*(?:keychain|peer|connection)[ \t]*\]\]", re.MULTILINE)
 _NOWHERE = Origin("", 0)
 
 
@@ -30,13 +34,28 @@ def load_keys(paths: Sequence[str], local: Network | None = None) -> KeyStore:
     mistakes: list[str] = []
     for path in dict.fromkeys(paths):
         try:
-            system, file_path = split_system(path)
-            stores.append(import_file(file_path, system, local))
+            stores.append(_read(path, local))
         except KeyFileError as error:
             mistakes.append(str(error))
     if mistakes:
         raise KeyFileError("\n".join(mistakes))
     return _combined(stores)
+
+
+def _read(argument: str, local: Network | None) -> KeyStore:
+    """What one file says. The importers are loaded only for files that are plainly not our own."""
+    if ":" in argument:
+        from aoinspect.keys.importers.registry import import_file, split_system
+
+        system, path = split_system(argument)
+        return import_file(path, system, local)
+    octets = read_octets(argument, MOST_OCTETS)
+    if _VERSION.search(octets) and _OWN_TABLE.search(octets):
+        return parse_key_file(decode_text(octets, argument), argument, is_public=is_readable_by_all(argument))
+    from aoinspect.keys.importers.model import ImportContext
+    from aoinspect.keys.importers.registry import import_octets
+
+    return import_octets(octets, argument, None, ImportContext(local, is_readable_by_all(argument)))
 
 
 def _combined(stores: Sequence[KeyStore]) -> KeyStore:

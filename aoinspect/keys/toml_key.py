@@ -20,7 +20,8 @@ LONGEST_MAC = MAX_OPTIONS_LENGTH - AO_OVERHEAD
 """Octets of MAC that leave room for the AO option's other fields, and for no other option (RFC 5925 2.2)."""
 
 _AO_ONLY = ("send-id", "recv-id", "mac-length", "tcp-options")
-_FIELDS = ("name", "send-id", "recv-id", "algorithm", *SECRET_SOURCES, "mac-length", "tcp-options")
+_GAP = "gap"
+_FIELDS = ("name", "send-id", "recv-id", "algorithm", *SECRET_SOURCES, _GAP, "mac-length", "tcp-options")
 _KEY_FIELDS = (*_FIELDS, "send-lifetime", "accept-lifetime")
 _SECRET_CHOICES = ", ".join(SECRET_SOURCES)
 
@@ -56,8 +57,9 @@ class KeyReader:
         tcp_options = _tcp_options(table)
         send_lifetime = _lifetime(table, "send-lifetime")
         accept_lifetime = _lifetime(table, "accept-lifetime")
-        secret = self._secret(table, algorithm)
-        if len(table.problems.found) > mistakes_before or algorithm is None or secret is None:
+        gap = _gap(table)
+        secret = None if gap is not None else self._secret(table, algorithm)
+        if len(table.problems.found) > mistakes_before or algorithm is None or (secret is None and gap is None):
             return None
         return MasterKeyTuple(
             name=name or ("tcp-md5" if is_md5 else f"{send_id}/{recv_id}"),
@@ -71,6 +73,7 @@ class KeyReader:
             origin=table.origin(),
             send_lifetime=send_lifetime,
             accept_lifetime=accept_lifetime,
+            gap=gap,
         )
 
     def _secret(self, table: Table, algorithm: Algorithm | None) -> bytes | None:
@@ -119,6 +122,16 @@ class KeyReader:
         self.warnings.append(
             KeyWarning(type(origin)(origin.path, table.line("secret-file")), f"secret-file: {message}")
         )
+
+
+def _gap(table: Table) -> str | None:
+    """Why there is no secret yet, and where to fill it in; None where there is to be one."""
+    if _GAP not in table:
+        return None
+    reason = table.label(_GAP)
+    if not table.lacks(*SECRET_SOURCES):
+        table.wrong(_GAP, "stands beside a secret: remove it, now that the secret is there")
+    return None if reason is None else f"{reason}: fill in the secret (line {table.line(_GAP)})"
 
 
 def _algorithm(table: Table) -> Algorithm | None:

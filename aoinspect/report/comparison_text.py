@@ -66,6 +66,7 @@ _FLOWS = {
     Flow.UNKNOWN: "order of A and B unknown",
 }
 _COVERED = {True: "covered", False: "not covered", None: "covered if options are"}
+_HEADINGS = ("      way", "rewritten", "segments", "by the MAC", "first frame in A, B", "value")
 
 
 def print_comparison(comparison: Comparison, console: Console, *, list_all: bool = False) -> None:
@@ -135,7 +136,8 @@ def _print_connection(connection: ConnectionComparison, page: _Page) -> None:
             page.write(Text(f"    {_direction_words(direction)}"))
     changes = [(direction, change) for direction in connection.directions for change in direction.changes]
     if changes:
-        rows = [_change_cells(direction, change, page.arrow) for direction, change in changes]
+        rows = [tuple(Text(heading, style="dim") for heading in _HEADINGS)]
+        rows += [_change_cells(direction, change, page.arrow) for direction, change in changes]
         for line in in_columns(rows, frozenset({2})):
             page.write(line, hanging=4)
     for detail in conclusion.details:
@@ -177,13 +179,14 @@ def _verdict(verdict: Verdict, reason: Reason) -> str:
 # Rewritten fields.
 
 
-def _change_cells(direction: DirectionComparison, change: FieldChange, arrow: str) -> Sequence[Text]:
+def _change_cells(direction: DirectionComparison, change: FieldChange, arrow: str) -> tuple[Text, ...]:
     style = "bold red" if change.breaks else ""
     return (
         Text(f"      {change.direction}"),
         Text(change.label, style=style),
         Text(f"{change.segments} of {direction.pairs}"),
         Text(_COVERED[change.is_covered]),
+        Text(f"{change.first_frames[0]}, {change.first_frames[1]}"),
         Text(_values(direction, change, arrow)),
     )
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from aoinspect.engine.connections import I8
 from aoinspect.engine.findings import Finding
 from aoinspect.engine.pipeline import Analyzer, CaptureCounts
-from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, EndResult, KeyRun, KeyTransition
 from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import NO_MKT, IsnSource, Method, Reason, Verdict
-from aoinspect.keys.isn_sources import socket_text
 from aoinspect.report.model import SCHEMA, Report, iso_time
+
+if TYPE_CHECKING:
+    from aoinspect.engine.recovery import Recovery
 
 JsonObject = dict[str, object]
 
@@ -58,6 +60,8 @@ def report_object(report: Report) -> JsonObject:
 
 
 def _recovery(recovery: Recovery) -> JsonObject:
+    from aoinspect.keys.isn_sources import socket_text
+
     return {
         "candidates": recovery.candidates,
         "budget": recovery.budget,

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from aoinspect.engine.findings import Finding, Policy, find
 from aoinspect.engine.pipeline import Analyzer, CaptureCounts
-from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.results import ConnectionResult, connection_results
 from aoinspect.engine.verdicts import Verdict
 
 if TYPE_CHECKING:
     from aoinspect.engine.explain import Account
+    from aoinspect.engine.recovery import Recovery
 
 SCHEMA = "aoinspect.report/1"
 

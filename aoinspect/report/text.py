@@ -10,20 +10,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
 from aoinspect.capture.linktypes import link_type_name
 from aoinspect.engine.pipeline import CaptureCounts
-from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult
 from aoinspect.engine.verdicts import Method, Verdict
-from aoinspect.keys.isn_sources import connection_entry
 from aoinspect.report.layout import broken_at_blanks, in_columns, printable
 from aoinspect.report.model import ExitCode, Report
 from aoinspect.report.problems import Gravity, Problem, problems_of
+
+if TYPE_CHECKING:
+    from aoinspect.engine.recovery import Recovery
 
 LISTED_CONNECTIONS = 25
 """Rows of the table, unless all are asked for."""
@@ -182,6 +183,8 @@ class _Page:
 
 def _recovery(recovery: Recovery) -> Iterator[Text]:
     """What the search for missing ISNs came to; what it found, ready for the key file."""
+    from aoinspect.keys.isn_sources import connection_entry
+
     for found in recovery.found:
         had = "both ends together had sent " + ("1 octet" if found.octets_sent == 1 else f"{found.octets_sent} octets")
         yield Text(f"#{found.connection}: ISNs recovered ({had} before this capture; key {found.key!r}):")

@@ -29,6 +29,7 @@ class FieldTree(LineList):
         self._roots: tuple[Node, ...] = ()
         self._is_open: dict[Path, bool] = {}
         self._lines: list[tuple[Node, int, Path]] = []
+        self._is_touched = False
 
     def show_nodes(self, nodes: tuple[Node, ...]) -> None:
         """Shows another packet's tree, the cursor on the node like the one that it was on."""
@@ -36,7 +37,10 @@ class FieldTree(LineList):
         self._roots = nodes
         self._flatten()
         paths = [path for _, _, path in self._lines]
-        self.cursor = paths.index(chosen) if chosen in paths else 0
+        first = next((place for place, (node, _, _) in enumerate(self._lines) if node.is_first), 0)
+        # An untouched tree shows the verdict; a field that was chosen stays chosen from packet to packet.
+        is_kept = chosen in paths and self._is_touched
+        self.go_to(paths.index(chosen) if is_kept and chosen is not None else first)
 
     def _flatten(self) -> None:
         self._lines = list(self._open_lines(self._roots, 0, ()))
@@ -66,6 +70,7 @@ class FieldTree(LineList):
             return
         for length in range(1, len(found)):
             self._is_open[found[:length]] = True
+        self._is_touched = True
         self._flatten()
         self.go_to([path for _, _, path in self._lines].index(found))
 
@@ -92,6 +97,10 @@ class FieldTree(LineList):
     def _is_open_now(self) -> bool:
         node, _, path = self._lines[self.cursor]
         return self._is_open.get(path, node.is_open)
+
+    def action_move(self, step: int) -> None:
+        self._is_touched = True
+        super().action_move(step)
 
     def _toggle(self, wanted: bool | None) -> None:
         if not self._lines or not self._lines[self.cursor][0].children:

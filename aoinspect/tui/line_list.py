@@ -33,11 +33,10 @@ class LineList(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     LineList {
         height: 1fr;
-        scrollbar-size-horizontal: 1;
+        scrollbar-size-horizontal: 0;
         scrollbar-size-vertical: 1;
         & > .line-list--cursor { background: $surface-lighten-2; text-style: bold; }
-        &:focus > .line-list--cursor { background: $block-cursor-background; color: $block-cursor-foreground;
-            text-style: bold reverse; }
+        &:focus > .line-list--cursor { background: $primary-muted; text-style: bold; }
         & > .line-list--header { text-style: bold underline; }
     }
     """

@@ -34,6 +34,8 @@ class Node:
     """Wireshark's field name, where it has one."""
     is_open: bool = False
     """Shown with its children at first."""
+    is_first: bool = False
+    """Where the cursor goes at first."""
     copied: str | None = None
     """What copying gives, where that is not the octets."""
 
@@ -85,7 +87,8 @@ def _verdict_node(proof: Proof, proved: tuple[Node, ...]) -> Node:
     mark, style = VERDICT_MARKS[proof.verdict]
     reason = "" if proof.reason is Reason.NONE else f" ({proof.reason.word})"
     start, end = proof.option_place or (0, 0)
-    return Node(f"{mark} {proof.verdict.word}{reason}: {printable(proof.why)}", start, end, proved, style, is_open=True)
+    label = f"{mark} {proof.verdict.word}{reason}: {printable(proof.why)}"
+    return Node(label, start, end, proved, style, is_open=True, is_first=True)
 
 
 def _proof_nodes(proof: Proof, reveal: bool) -> Iterator[Node]:

@@ -14,7 +14,7 @@ from aoinspect.tui.packet_nodes import Node, nodes_of, octets_of
 from aoinspect.tui.packet_text import WIDEST, PacketText
 from aoinspect.tui.session import Session
 
-_SIDE_BY_SIDE_FROM = 110
+_SIDE_BY_SIDE_FROM = 140
 
 
 class PacketsView(Vertical):

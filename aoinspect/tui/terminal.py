@@ -7,9 +7,10 @@ terminal put in its place, before Textual starts.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 
-from aoinspect.errors import UsageError
+from aoinspect.errors import CaptureError, UsageError
 
 _NEED = "the terminal interface needs a terminal"
 
@@ -31,6 +32,22 @@ def move_pipe_aside() -> int:
     os.close(terminal)
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
     return pipe
+
+
+def is_pipe(path: str) -> bool:
+    """Whether `path` names a pipe, which cannot be read twice."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False  # Whoever opens it says what is wrong.
+
+
+def open_pipe(path: str) -> int:
+    """A descriptor of the pipe at `path`; waits for its writer. CaptureError."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise CaptureError(f"{path}: it cannot be opened: {error.strerror}") from None
 
 
 def demand_terminal() -> None:

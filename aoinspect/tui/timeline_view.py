@@ -106,7 +106,8 @@ class TimelineView(Vertical):
         )
         self.query_one("#at-cursor", Static).update(
             Text(
-                f"cursor {exact}; nearest frame {int(rows.frame[row])} at {since} s, {iso_time(time_ns)}; window {shown}"
+                f"cursor {exact}; nearest frame {int(rows.frame[row])} at {since} s, "
+                f"{iso_time(time_ns)}; window {shown}"
             )
         )
 

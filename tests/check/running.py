@@ -48,7 +48,8 @@ def check(*arguments: str | Path) -> Run:
         command.add_argument("--dissector", action="append", default=[])
         command.add_argument("-q", "--quiet", action="store_true")
 
-    out, told = io.StringIO(), []
+    out = io.StringIO()
+    told: list[str] = []
     shared = SharedParts(
         add_arguments=add_shared,
         load_keys=lambda options: load_keys(options.keys) if options.keys else KeyStore(),
@@ -79,9 +80,9 @@ def written(told: Conversation | Capture, folder: Path, name: str = "told") -> t
     return capture, keys
 
 
-def report_of(told: Conversation | Capture, folder: Path) -> Report:
+def report_of(told: Conversation | Capture, folder: Path, policy: str = "rfc") -> Report:
     """The Report of a told capture with its own keys."""
-    return verify(*written(told, folder))
+    return verify(*written(told, folder), policy=policy)
 
 
 def talk(

@@ -120,18 +120,19 @@ class TestOneChangeIsOneDifference:
         assert "KeyID 77" in differences[1].found
         assert differences[1].expected == "-"
 
-    def test_one_lost_transition(self, tmp_path: Path) -> None:
-        def session(*, asks_back: bool) -> Conversation:
-            conversation = Conversation((K1, K2)).handshake().rnext("b", 2).ack("b").data("a", 10)
-            conversation.switch("a", 2).data("a", 10).ack("b")
-            if asks_back:
-                conversation.rnext("a", 2)
-            return conversation.data("a", 10).ack("b").close()
+    @pytest.mark.parametrize("policy", ["observe", "rfc"])
+    def test_one_lost_transition(self, policy: str, tmp_path: Path) -> None:
+        def session(*, is_followed: bool) -> Report:
+            conversation = Conversation((K1, K2)).handshake().data("a", 10).ack("b").rnext("b", 2).ack("b")
+            if is_followed:
+                conversation.switch("a", 2)
+            return report_of(conversation.data("a", 10).ack("b").close(), tmp_path, policy)
 
-        baseline = baseline_of(report_of(session(asks_back=True), tmp_path))
-        (one,) = difference(baseline, report_of(session(asks_back=False), tmp_path))
-        assert (one.subject, one.what, one.frame) == ("transition", "transition of rnext-key-id of 10.0.0.1", None)
-        assert (one.expected, one.found) == ("101 to 102", "-")
+        one, *others = difference(baseline_of(session(is_followed=True)), session(is_followed=False))
+        assert (one.subject, one.what, one.frame) == ("transition", "transition of key-id of 10.0.0.1", None)
+        assert (one.expected, one.found) == ("1 to 2 (peer-rnext)", "-")
+        # The RFC's expectations have a finding that says the same.
+        assert told(tuple(others)) == ([("finding", "finding rnext-unused", 6)] if policy == "rfc" else [])
 
     def test_one_new_connection(self, tmp_path: Path) -> None:
         baseline = baseline_of(report_of(talk(), tmp_path))

@@ -21,7 +21,8 @@ from aoinspect.keys.model import KeyStore
 from tests.conversation import Capture, Conversation
 from tests.packets import Record, ethernet, internet_checksum, with_tcp_checksum, write_pcap
 
-WAY_NS = 4_000_000
+WAY_NS = 200_000
+"""Less than the time between two frames, so that both captures have them in the same order."""
 CLOCK_NS = 3_600_000_000_000
 """The second capture's clock goes an hour before."""
 

@@ -254,7 +254,7 @@ def _coverage(changes: Sequence[FieldChange], options_covered: bool | None) -> I
     """Whether the MAC covers what is rewritten."""
     harmless = [change for change in changes if FIELDS[change.field].protection is Protection.NEVER]
     if harmless:
-        yield f"no MAC covers: {_named(harmless)}"
+        yield f"harmless, for no MAC covers it: {_named(harmless)}"
     always = [change for change in changes if FIELDS[change.field].protection is Protection.ALWAYS]
     if always:
         yield f"the MAC always covers: {_named(always)}"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aoinspect.capture.frames import I64, U8, U16, U32
+from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, U8, U16, U32
 from aoinspect.engine.connections import U64
 from aoinspect.engine.locate import Locator, Mask, Packets
 from aoinspect.engine.pipeline import Analyzer
@@ -131,7 +131,7 @@ def read_again(analyzer: Analyzer, source: CaptureSource) -> Reading:
 
 _EMPTY = np.zeros(0, dtype=np.int64)
 _NO_PACKETS = Packets(
-    np.zeros(0, dtype=np.uint8),
+    np.zeros(HEADROOM + TAILROOM, dtype=np.uint8),
     *(_EMPTY,) * 5,
     np.zeros(0, dtype=np.bool_),
     *(_EMPTY,) * 5,

@@ -83,8 +83,9 @@ def _found(analyzer: Analyzer, connections: list[ConnectionResult], policy: Poli
     for finder in finders:
         if finder.on_run is not None:
             yield from finder.on_run(analyzer, connections)
+    a_sides = analyzer.connections.a_sides().tolist()
     for connection in connections:
-        scene = Scene(analyzer, connection)
+        scene = Scene(analyzer, connection, a_sides[connection.index])
         for finder in finders:
             if finder.on_connection is not None:
                 yield from finder.on_connection(scene)

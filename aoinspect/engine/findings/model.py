@@ -48,12 +48,18 @@ class Finding:
     reference: str
 
 
-@dataclass(frozen=True, slots=True)
 class Scene:
-    """One connection, with what a finder may ask of it."""
+    """One connection, with what a finder may ask of it. Made once per connection and asked by every finder."""
 
-    analyzer: Analyzer
-    connection: ConnectionResult
+    __slots__ = ("_has_verified", "_runs", "a_side", "analyzer", "connection")
+
+    def __init__(self, analyzer: Analyzer, connection: ConnectionResult, a_side: int | None = None) -> None:
+        self.analyzer = analyzer
+        self.connection = connection
+        self.a_side = int(analyzer.connections.a_sides()[connection.index]) if a_side is None else a_side
+        """The side of the socket pair that is the Report's `a`."""
+        self._runs: dict[tuple[str, bool], list[KeyRun]] = {}
+        self._has_verified = bool(connection.verdicts["verified"])
 
     def end(self, direction: str) -> EndResult:
         """The end that sends in `direction`."""
@@ -67,19 +73,21 @@ class Scene:
         """The direction in which `side` of the socket pair sends."""
         return DIRECTIONS[side ^ self.a_side]
 
-    @property
-    def a_side(self) -> int:
-        return int(self.analyzer.connections.a_sides()[self.connection.index])
-
     def side_of(self, direction: str) -> int:
         return DIRECTIONS.index(direction) ^ self.a_side
 
     def runs(self, direction: str, *, verified_only: bool = False) -> list[KeyRun]:
-        """The key runs of `direction`, in capture order."""
-        runs = [run for run in self.connection.runs if run.direction == direction]
-        if verified_only and any(run.verified for run in self.connection.runs):
-            runs = [run for run in runs if run.verified]
-        return sorted(runs, key=lambda run: (run.first_capture, run.first_frame))
+        """The key runs of `direction`, in capture order; not to be changed.
+
+        `verified_only` leaves out runs in which nothing verified, where the connection has anything that did.
+        """
+        key = (direction, verified_only and self._has_verified)
+        known = self._runs.get(key)
+        if known is None:
+            known = self._runs[key] = [
+                run for run in self.connection.runs if run.direction == direction and (run.verified or not key[1])
+            ]
+        return known
 
     def knows_key(self, direction: str, key_id: int) -> bool:
         """Whether the end that sends in `direction` has a key with this KeyID, by its own keys where they are known."""

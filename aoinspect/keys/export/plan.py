@@ -20,6 +20,7 @@ from aoinspect.keys.importers.model import BGP_PORT
 from aoinspect.keys.model import KeyChain, KeyStore, Network, Peer
 
 SECOND_NS = 1_000_000_000
+_LONGEST_NAME = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +150,14 @@ def refuse(title: str, found: Sequence[tuple[Origin, str]]) -> None:
 
 
 class _Names:
-    """Names that the system takes, each once."""
+    """Names that the system takes, each once. They begin with a letter, which every system takes."""
 
     def __init__(self, pattern: str) -> None:
         self.refused = re.compile(rf"(?!{pattern})[\s\S]")
         self.given: set[str] = set()
 
     def name(self, wish: str) -> str:
-        # A name that begins with a letter and holds no blank is one for every system.
-        base = self.refused.sub("_" if not re.match(self.refused.pattern, "_") else "-", wish)[:48]
+        base = self.refused.sub("_", wish)[:_LONGEST_NAME]
         if not base[:1].isalpha():
             base = f"K{base}"
         name, number = base, 1

@@ -39,7 +39,8 @@ _WORDS = own_words(
     "key-string keystring hexadecimal-string lifetime send-accept-lifetime send-lifetime accept-lifetime always",
     "start-date-time end-date-time no-end-time duration accept-tolerance forever authentication ao md5 tcp-ao tcp-md5",
     "password encoding clear encrypted neighbor neighbors neighbor-group remote-address remote-as peer-as",
-    "local-address listen-range prefix true false ietf-key-chain:key-chains ietf-tcp:authentication aes-key-wrap enable",
+    "local-address listen-range prefix true false ietf-key-chain:key-chains ietf-tcp:authentication aes-key-wrap",
+    "enable",
 )
 _WORDS |= {f"{word}:" for word in _WORDS} | {f'"{word}"' for word in _WORDS}
 _LIST_KEYS = ("name", "key-id", "remote-address", "neighbor-address", "address", "prefix", "id")

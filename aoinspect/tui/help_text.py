@@ -1,0 +1,31 @@
+"""The help screen, made of the table of actions, so that no key is missing from it."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from aoinspect.tui.actions import ACTIONS, MOVES, Action, View, key_text
+
+_VERDICTS = "✓ verified   ✗ mismatch, no key, unsigned, malformed   ? unverifiable   ● marked"
+
+
+def help_text() -> Text:
+    """All keys, and what the signs mean."""
+    text = Text("Keys\n\n", style="bold")
+    _list(text, "In every list and pane", MOVES)
+    _list(text, "Everywhere", [action for action in ACTIONS if not action.views])
+    for view in View:
+        own = [action for action in ACTIONS if view in action.views]
+        if own:
+            _list(text, f"In the {view.value} view", own)
+    text.append("Signs\n", "bold").append(f"  {_VERDICTS}\n")
+    text.append("\nescape or q closes this.\n")
+    return text
+
+
+def _list(text: Text, title: str, actions: tuple[Action, ...] | list[Action]) -> None:
+    text.append(f"{title}\n", "bold")
+    for action in actions:
+        keys = " ".join(map(key_text, action.keys))
+        text.append(f"  {keys:<16} ", "bold").append(f"{action.title}: {action.meaning}\n")
+    text.append("\n")

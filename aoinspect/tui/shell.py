@@ -1,0 +1,375 @@
+"""The application's frame: tabs, status line, themes, palette, questions, and work that goes on beside the keys.
+
+What is shown follows the session: ten times a second it is asked what is new, so that whatever thread has changed it
+need not know of any widget.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import PurePath
+from typing import ClassVar, TypeVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import BindingType
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.filter import LineFilter, Monochrome
+from textual.screen import Screen
+from textual.widgets import Footer, Static, TabbedContent, TabPane, Tabs
+
+from aoinspect.engine.verdicts import Verdict
+from aoinspect.errors import AoinspectError, CaptureError
+from aoinspect.report.layout import printable
+from aoinspect.report.show_text import VERDICT_MARKS
+from aoinspect.tui.actions import ACTIONS, Action, View, bindings_of, can_be_done, key_text
+from aoinspect.tui.analysis import Analysis
+from aoinspect.tui.connections_view import ConnectionsView
+from aoinspect.tui.findings_view import FindingsView
+from aoinspect.tui.keys_view import KeysView
+from aoinspect.tui.line_list import LineList
+from aoinspect.tui.packets_view import PacketsView
+from aoinspect.tui.session import Session
+from aoinspect.tui.timeline_view import TimelineView
+from aoinspect.tui.visible_rows import VisibleRows
+
+TICK_SECONDS = 0.1
+THEMES = ("textual-dark", "textual-light", "without colours")
+Answer = TypeVar("Answer")
+_BAR_CELLS = 12
+_SWITCH_SECONDS = 0.001
+"""How long a reading thread may keep the interpreter from the one that answers keys."""
+
+
+class ActionProvider(Provider):
+    """The command palette: every action of the table."""
+
+    async def discover(self) -> Hits:
+        for action in ACTIONS:
+            yield DiscoveryHit(_palette_name(action), self._run(action), help=action.meaning)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for action in ACTIONS:
+            name = _palette_name(action)
+            score = matcher.match(name)
+            if score > 0:
+                yield Hit(score, matcher.highlight(name), self._run(action), help=action.meaning)
+
+    def _run(self, action: Action) -> Callable[[], None]:
+        app = self.app
+        assert isinstance(app, Shell)
+        return partial(app.run_from_palette, action)
+
+
+def _palette_name(action: Action) -> str:
+    return f"{action.title} ({key_text(action.keys[0])})"
+
+
+class Shell(App[str | None]):
+    """The frame. It ends with why nothing could be shown, or None."""
+
+    CSS = """
+    TabPane { padding: 0; }
+    #views { height: 1fr; }
+    #status { height: 1; background: $panel; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(ACTIONS)]
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
+    TITLE = "aoinspect"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.is_monochrome = False
+        self._shown_analysis: Analysis = session.analysis
+        self._shown_visible: VisibleRows = session.visible
+        self._shown_count = -1
+        self._shown_report: object = None
+        self._shown_change = ""
+        self._stale: set[View] = set(View)
+        self._activity = ""
+        self._tasks = 0
+        self._wanted_row: int | None = None
+        self._is_viewing = False
+
+    def compose(self) -> ComposeResult:
+        session = self.session
+        views = {
+            View.CONNECTIONS: ConnectionsView(session),
+            View.TIMELINE: TimelineView(session),
+            View.PACKETS: PacketsView(session),
+            View.KEYS: KeysView(session),
+            View.FINDINGS: FindingsView(session),
+        }
+        with TabbedContent(id="views"):
+            for number, (view, widget) in enumerate(views.items(), 1):
+                with TabPane(f"{number} {view.value.capitalize()}", id=view.value):
+                    yield widget
+        yield Static(id="status", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        self.query_one(Tabs).can_focus = False
+        self.theme = THEMES[0]
+        self.action_view(View.CONNECTIONS.value)
+        self.set_interval(TICK_SECONDS, self.tick)
+        self.run_worker(self._read, thread=True, group="read")
+
+    def on_unmount(self) -> None:
+        self.session.close()
+
+    # What is shown.
+
+    @property
+    def view(self) -> View:
+        """The view that is shown."""
+        return View(self.query_one("#views", TabbedContent).active or View.CONNECTIONS.value)
+
+    @property
+    def packets(self) -> PacketsView:
+        return self.query_one(PacketsView)
+
+    @property
+    def timeline(self) -> TimelineView:
+        return self.query_one(TimelineView)
+
+    @property
+    def keys(self) -> KeysView:
+        return self.query_one(KeysView)
+
+    @property
+    def connections(self) -> ConnectionsView:
+        return self.query_one(ConnectionsView)
+
+    @property
+    def findings(self) -> FindingsView:
+        return self.query_one(FindingsView)
+
+    @property
+    def list(self) -> LineList:
+        """The list of the view that is shown."""
+        match self.view:
+            case View.CONNECTIONS:
+                return self.connections.list
+            case View.TIMELINE:
+                return self.timeline.changes
+            case View.PACKETS:
+                return self.packets.list
+            case View.KEYS:
+                return self.keys.list
+            case View.FINDINGS:
+                return self.findings.list
+
+    def tick(self) -> None:
+        """Shows what is new."""
+        session = self.session
+        analysis, visible = session.analysis, session.visible
+        if analysis is not self._shown_analysis or visible is not self._shown_visible:
+            self._shown_analysis, self._shown_visible = analysis, visible
+            self._stale |= set(View)
+            self.packets.show_all()
+        elif len(visible) != self._shown_count:
+            self.packets.more_came(follow=analysis.size is None)
+        self._shown_count = len(visible)
+        state = (analysis.report, analysis.is_finished)
+        if state != self._shown_report:
+            self._shown_report = state
+            self._stale |= set(View) - {View.PACKETS}
+        if session.last_change != self._shown_change:
+            self._shown_change = session.last_change
+            self.notify(session.last_change, title="checked again")
+        self.refresh_view()
+        self.query_one("#status", Static).update(self._status())
+
+    def refresh_view(self) -> None:
+        """Brings the shown view up to date, if it is not."""
+        view = self.view
+        if view not in self._stale:
+            return
+        self._stale.discard(view)
+        match view:
+            case View.CONNECTIONS:
+                self.connections.refresh_session()
+            case View.TIMELINE:
+                self.timeline.refresh_session()
+            case View.PACKETS:
+                self.packets.show_all()
+            case View.KEYS:
+                self.keys.refresh_session()
+            case View.FINDINGS:
+                self.findings.refresh_session()
+
+    def make_stale(self, *views: View) -> None:
+        """These views no longer show what is so."""
+        self._stale |= set(views)
+
+    def _status(self) -> Text:
+        session, analysis = self.session, self.session.analysis
+        text = Text(no_wrap=True, overflow="ellipsis")
+        busy = self._activity or self._progress(session.pending or analysis, is_again=session.pending is not None)
+        if busy:
+            text.append(f"{busy}  ", "bold")
+        totals = analysis.analyzer.totals
+        for verdict in Verdict:
+            count = int(totals.verdicts[verdict])
+            if count:
+                mark, style = VERDICT_MARKS[verdict]
+                text.append(f"{mark} {count} {verdict.word}  ", style)
+        if session.last_change:
+            text.append(f"({session.last_change})  ", "bold")
+        if session.visible.chosen is not None:
+            text.append(f"filter {session.visible.chosen}: {len(session.visible)} shown  ", "bold")
+        name = "standard input" if session.name == "-" else PurePath(session.name).name
+        text.append(f"{totals.frames} packets of {printable(name)}")
+        damage = analysis.analyzer.captures[0].damage if analysis.analyzer.captures else None
+        if damage is not None:
+            text.append(f"  ✗ damaged at octet {damage.offset}: {printable(damage.message)}", "red")
+        return text
+
+    @staticmethod
+    def _progress(analysis: Analysis, *, is_again: bool) -> str:
+        if analysis.is_finished:
+            return ""
+        if analysis.size is None:
+            return "following" if not is_again else "checking again"
+        share = analysis.octets_read / max(1, analysis.size)
+        bar = "█" * int(share * _BAR_CELLS)
+        return f"{'checking again' if is_again else 'reading'} {bar:·<{_BAR_CELLS}} {int(share * 100)} %"
+
+    # Work beside the keys.
+
+    def _read(self) -> None:
+        try:
+            self.session.read(lambda: None)
+        except AoinspectError as error:
+            self.call_from_thread(self.exit, str(error))
+        except OSError as error:
+            self.call_from_thread(self.exit, f"{self.session.name}: reading fails: {error.strerror or error}")
+
+    def work(self, activity: str, task: Callable[[], object], then: Callable[[object], None]) -> None:
+        """Does `task` in a thread; `then` is called with what it gave, or the problem is told."""
+
+        def run() -> None:
+            try:
+                outcome = task()
+            except AoinspectError as error:
+                self.call_from_thread(self._end_work, partial(self.tell_problem, error))
+            except OSError as error:
+                self.call_from_thread(self._end_work, partial(self.tell_problem, CaptureError(str(error))))
+            else:
+                self.call_from_thread(self._end_work, partial(then, outcome))
+
+        self._activity = activity
+        self._tasks += 1
+        self.run_worker(run, thread=True, group="work")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything was asked for that is not done or shown yet."""
+        shown = self._shown_analysis, self._shown_visible, self._shown_count, self._shown_report
+        session = self.session
+        analysis, visible = session.analysis, session.visible
+        known = analysis, visible, len(visible), (analysis.report, analysis.is_finished)
+        return bool(self._tasks) or self._is_viewing or self._wanted_row is not None or shown != known
+
+    def _end_work(self, then: Callable[[], None]) -> None:
+        self._tasks -= 1
+        self._activity = ""
+        then()
+        self.tick()
+
+    def ask(self, screen: Screen[Answer], then: Callable[[Answer | None], None] | None = None) -> None:
+        """Shows a screen with a question; `then` gets the answer."""
+        _ = self.push_screen(screen, then)
+
+    def tell_problem(self, error: AoinspectError) -> None:
+        """Says what cannot be done."""
+        self.notify(printable_lines(str(error)), severity="error", markup=False, timeout=8)
+
+    def on_packets_view_packet_wanted(self, event: PacketsView.PacketWanted) -> None:
+        self._wanted_row = event.row
+        if not self._is_viewing:
+            self._is_viewing = True
+            self.run_worker(self._view_packet, thread=True, group="packet")
+
+    def _view_packet(self) -> None:
+        """Reads the chosen packet again, until the one that was read is still the chosen one."""
+        while (row := self._wanted_row) is not None:
+            self._wanted_row = None
+            try:
+                view = self.session.view(row)
+            except (AoinspectError, OSError) as error:
+                self.call_from_thread(self.packets.show_problem, printable_lines(str(error)))
+            else:
+                if self._wanted_row is None:
+                    self.call_from_thread(self.packets.show_packet, view)
+        self.call_from_thread(self._end_viewing)
+
+    def _end_viewing(self) -> None:
+        self._is_viewing = False
+        if self._wanted_row is not None:
+            self.on_packets_view_packet_wanted(PacketsView.PacketWanted(self._wanted_row))
+
+    # The frame's own actions.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of one view do nothing in the others."""
+        return can_be_done(action, self.view) if self.is_mounted_frame else True
+
+    @property
+    def is_mounted_frame(self) -> bool:
+        """Whether there are views yet."""
+        return bool(self.screen_stack) and bool(self.screen_stack[0].query("#views"))
+
+    def get_system_commands(self, screen: Screen[object]) -> Sequence[SystemCommand]:
+        """None: the palette has the table's actions alone, which all have keys."""
+        return ()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return [*filters, Monochrome()] if self.is_monochrome else filters
+
+    def run_from_palette(self, action: Action) -> None:
+        """Does an action, in the first view that it belongs to if that is not shown."""
+        if action.views and self.view not in action.views:
+            self.action_view(action.views[0].value)
+        self.call_later(self.run_action, action.action)
+
+    def action_view(self, name: str) -> None:
+        self.query_one("#views", TabbedContent).active = name
+        self.screen.minimize()
+        self.refresh_view()
+        focus = {View.TIMELINE: lambda: self.timeline.lanes}
+        focus.get(View(name), lambda: self.list)().focus()
+
+    def on_tabbed_content_tab_activated(self) -> None:
+        """A tab was clicked, or chosen by its number."""
+        self.refresh_view()
+        focused = self.focused
+        if focused is None or not focused.is_on_screen:
+            self.list.focus()
+
+    def action_maximise(self) -> None:
+        if self.screen.maximized is not None:
+            self.screen.minimize()
+        elif self.focused is not None:
+            self.screen.maximize(self.focused, container=False)
+
+    def action_next_theme(self) -> None:
+        now = THEMES[-1] if self.is_monochrome else self.theme
+        following = THEMES[(THEMES.index(now) + 1) % len(THEMES)] if now in THEMES else THEMES[0]
+        self.is_monochrome = following == THEMES[-1]
+        if not self.is_monochrome:
+            self.theme = following
+        self.refresh(layout=True, repaint=True)
+        self.screen.refresh(layout=True)
+        self.notify(following, title="theme", timeout=2)
+
+
+def printable_lines(text: str) -> str:
+    """`text` with its line ends, but without other control characters."""
+    return "\n".join(printable(line) for line in text.splitlines())

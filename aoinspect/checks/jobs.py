@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aoinspect.api import Reading
 from aoinspect.errors import UsageError
-from aoinspect.report.policy import STRICT_POLICY
+from aoinspect.report.policy import BESIDE_OTHERS, STRICT_POLICY
 
 _CAPTURE_NAME = re.compile(r"(?P<stem>.+)\.(?:pcap|pcapng|cap|dmp)(?:\.(?:gz|zst|lz4))?", re.IGNORECASE)
 _GLOB_CHARACTERS = re.compile(r"[*?\[]")
@@ -35,14 +35,17 @@ class Job:
     is_update: bool = False
     is_strict: bool = False
     conditions: frozenset[str] | None = None
-    """Of --fail-on; None: the policy's own, and none beside a baseline or expectations."""
+    """Of --fail-on; None: what fails by itself."""
     reading: Reading = field(default_factory=Reading)
 
     @property
     def effective_conditions(self) -> frozenset[str]:
+        """What fails beside differences and expectations that are not met."""
+        if self.is_update:
+            return frozenset()
         if self.conditions is not None:
             return self.conditions
-        return STRICT_POLICY if self.baseline is None and self.expectations is None else frozenset()
+        return STRICT_POLICY if self.baseline is None and self.expectations is None else BESIDE_OTHERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from aoinspect.api import Analysed, analyse_captures
+from aoinspect.api import Analysed, Reading, analyse_captures
 from aoinspect.checks.directions import DirectionTally
 from aoinspect.checks.jobs import Job, keys_beside
 from aoinspect.engine.explain import VERIFY_BUDGET, Account, explain_failures
@@ -26,7 +26,7 @@ from aoinspect.report.cases import Case, CheckResult, Outcome
 from aoinspect.report.expectation import ExpectedCapture, expectation_cases
 from aoinspect.report.expectation_file import load_expectations
 from aoinspect.report.model import ExitCode, Report
-from aoinspect.report.policy import policy_cases
+from aoinspect.report.policy import OF_DIRECTIONS, policy_cases
 
 Results = tuple[CheckResult, ...]
 
@@ -88,6 +88,33 @@ def _failed(blank: CheckResult, error: AoinspectError) -> CheckResult:
     return replace(blank, cases=(case,), error_code=code)
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What was read, and what of it the conditions make fail."""
+
+    analysed: Analysed
+    cases: tuple[Case, ...]
+
+    def accounts(self) -> list[Account]:
+        """Explanations of the connections that fail."""
+        return _accounts(self.analysed)
+
+
+def _judge(job: Job, captures: Sequence[str], store: KeyStore, reading: Reading, executor: Executor | None) -> _Judged:
+    conditions = job.effective_conditions
+    by_direction = bool(conditions & OF_DIRECTIONS)
+    tally = DirectionTally()
+    analysed = analyse_captures(
+        captures, store, reading, on_rows=tally.add if by_direction else None, executor=executor
+    )
+    accounts = _accounts(analysed) if by_direction else []
+    return _Judged(analysed, policy_cases(analysed.report, tally.directions(analysed.report), conditions, accounts))
+
+
+def _accounts(analysed: Analysed) -> list[Account]:
+    return explain_failures(analysed.analyzer, analysed.report.connections, replace(VERIFY_BUDGET))
+
+
 # Policies and baselines.
 
 
@@ -97,12 +124,8 @@ def _run_captures(job: Job, blank: CheckResult, executor: Executor | None) -> Ch
     if baseline is not None and job.is_strict and not baseline.is_strict:
         raise BaselineError(f"{job.baseline}: has no counts and frames to be strict about; --update --strict adds them")
     store = load_keys(job.keys)
-    conditions = job.effective_conditions
-    tally = DirectionTally()
-    analysed = analyse_captures(
-        job.captures, store, job.reading, on_rows=tally.add if conditions else None, executor=executor
-    )
-    report = analysed.report
+    judged = _judge(job, job.captures, store, job.reading, executor)
+    report = judged.analysed.report
     cases: tuple[Case, ...] = ()
     note = ""
     if job.baseline is not None and job.is_update:
@@ -110,13 +133,15 @@ def _run_captures(job: Job, blank: CheckResult, executor: Executor | None) -> Ch
         cases = (Case("the baseline is written", Outcome.PASSED, "difference", file=job.baseline),)
     elif job.baseline is not None and baseline is not None:
         cases = _baseline_cases(difference(baseline, report), report, job.baseline)
-    if conditions:
-        cases += policy_cases(report, tally.directions(report), conditions, _accounts(analysed))
+    cases += judged.cases
+    if not cases:
+        met = ", ".join(sorted(job.effective_conditions)) or "nothing to fail on"
+        cases = (Case(f"none of: {met}", Outcome.PASSED, "capture"),)
     return replace(
         blank,
         cases=cases,
         verdicts=report.totals.verdicts,
-        warnings=_warnings(store, analysed),
+        warnings=_warnings(store, judged.analysed),
         note=note,
         is_interrupted=report.is_interrupted,
     )
@@ -132,11 +157,8 @@ def _update(job: Job, path: str, report: Report) -> str:
             is_strict = load_baseline(path).is_strict
     is_changed = save_baseline(baseline_of(report, is_strict=is_strict), path)
     empty = "" if report.connections else "; nothing is protected in the capture, so it holds no connection"
-    return f"{path}: {'written' if is_changed else 'is as it was'}{empty}"
-
-
-def _accounts(analysed: Analysed) -> list[Account]:
-    return explain_failures(analysed.analyzer, analysed.report.connections, replace(VERIFY_BUDGET))
+    damaged = "; the capture is damaged" if any(one.damage is not None for one in report.captures) else ""
+    return f"{path}: {'written' if is_changed else 'is as it was'}{empty}{damaged}"
 
 
 def _warnings(store: KeyStore, analysed: Analysed) -> tuple[str, ...]:
@@ -203,20 +225,14 @@ def _run_expected(expected: ExpectedCapture, job: Job, blank: CheckResult, execu
     if not blank.keys:
         raise UsageError(f'{blank.against}:{expected.line}: no keys: add keys = "FILE", or name them with --keys')
     store = load_keys(blank.keys)
-    conditions = job.effective_conditions
-    tally = DirectionTally()
     reading = replace(job.reading, policy=Policy(expected.policy), where=expected.where or job.reading.where)
-    analysed = analyse_captures(
-        expected.paths, store, reading, on_rows=tally.add if conditions else None, executor=executor
-    )
-    report = analysed.report
-    cases = expectation_cases(expected, report, blank.against)
-    if conditions:
-        cases += policy_cases(report, tally.directions(report), conditions, _accounts(analysed))
+    judged = _judge(job, expected.paths, store, reading, executor)
+    report = judged.analysed.report
+    cases = expectation_cases(expected, report, blank.against, judged.accounts()) + judged.cases
     return replace(
         blank,
         cases=cases,
         verdicts=report.totals.verdicts,
-        warnings=_warnings(store, analysed),
+        warnings=_warnings(store, judged.analysed),
         is_interrupted=report.is_interrupted,
     )

@@ -42,7 +42,7 @@ what the captures are held to:
                                                or NAME.expect.toml beside it
 
 --fail-on takes mismatch, no-key, unsigned, malformed, unverifiable, ends-disagree, damage, nothing-verified,
-not-covered; error, warning, note for findings of that severity or worse; and idents of findings
+not-covered; error, warning, note for findings of that severity or worse; idents of findings; or none alone
 
 exit status:
   0    all is as it should be

@@ -51,7 +51,10 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
         open_capture(options.capture).close()
     demand_terminal()
     session = Session(options.capture, store, registry, spool=spool, recovery_budget=options.recover_isn)
-    problem = InspectApp(session).run()
+    app = InspectApp(session)
+    problem = app.run()
+    if app.crash is not None:
+        raise app.crash
     if problem is not None:
         raise CaptureError(problem)
     return 0

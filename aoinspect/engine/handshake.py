@@ -49,9 +49,12 @@ def take_opening(conns: Connections, opening: Opening, holds: Holds) -> int:
 
 
 def _alive(conns: Connections, opening: Opening) -> Iterator[int]:
-    """The pair's connections that a handshake may be of, the newest first."""
+    """The pair's connections that a handshake may be of, the newest first.
+
+    One of the key file is among them once it is confirmed: its first segments overtook the handshake.
+    """
     for connection in reversed(conns.of_pair[opening.pair]):
-        if conns.isn_sources[connection] != IsnSource.KEY_FILE:
+        if conns.isn_sources[connection] != IsnSource.KEY_FILE or conns.is_confirmed[connection].any():
             yield connection
 
 
@@ -100,6 +103,8 @@ def _take_verified_answer(conns: Connections, answer: Opening) -> int:
 
 
 def _confirm(conns: Connections, connection: int, answer: Opening, opener_isn: int) -> None:
+    if conns.isn_sources[connection] == IsnSource.KEY_FILE:
+        return
     conns.set_isn(connection, 1 - answer.side, opener_isn, IsnSource.HANDSHAKE, confirmed=True)
     conns.set_isn(connection, answer.side, answer.seq, IsnSource.HANDSHAKE, confirmed=True)
     conns.is_proven[answer.pair] = True

@@ -41,6 +41,17 @@ class _Guess(NamedTuple):
     peer_isn: int
 
 
+class _Sibling(NamedTuple):
+    """What is known of a connection, by side, when guesses are made."""
+
+    connection: int
+    is_told: bool
+    """By the key file."""
+    isns: list[int]
+    has_isn: list[bool]
+    is_confirmed: list[bool]
+
+
 class SecondLook:
     """The second look at one round: `rows` are those of its segments whose MAC needs a connection."""
 
@@ -61,7 +72,6 @@ class SecondLook:
         self._first_snes[~was_tried] = _UNTRIED
         self._tried: dict[int, I64] = {}
         """Rank of a trial -> the SNE that each row was tried with there."""
-        self._confirmed_now: set[int] = set()
         self._guessed_to: dict[int, int] = {}
         """Pair -> the last row that was taken as a first one."""
 
@@ -164,69 +174,82 @@ class SecondLook:
 
     def _guess(self) -> bool:
         """Takes open rows, pair by pair in capture order, as such a first segment; whether one was."""
-        rows = self._rows_to_guess()
+        rows_of = self._rows_to_guess()
         verified = VerifiedBefore(self._progress, self._rows).rows
-        self._confirmed_now = set(self._progress.connections[verified].tolist())
-        guesses = [self._guesses(row) for row in rows.tolist()]
+        confirmed_now = set(self._progress.connections[verified].tolist())
+        guesses: dict[int, list[_Guess]] = {}
+        for pair, own in rows_of.items():
+            siblings = self._siblings(pair, confirmed_now)
+            guesses.update((row, self._guesses(row, siblings)) for row in own.tolist())
         hits: dict[int, tuple[int, int, int]] = {}
         """Pair -> the first row that verified, its guess and candidate."""
-        for rank in range(max(map(len, guesses), default=0)):
-            chosen = [index for index, found in enumerate(guesses) if rank < len(found)]
-            found = self._check_guesses(rows[chosen], [guesses[index][rank] for index in chosen])
-            for hit in np.flatnonzero(found != NO_CANDIDATE).tolist():
-                row = int(rows[chosen[hit]])
+        for rank in range(max(map(len, guesses.values()), default=0)):
+            rows = np.array([row for row, found in guesses.items() if rank < len(found)], dtype=np.int64)
+            candidates = self._check_guesses(rows, [guesses[row][rank] for row in rows.tolist()])
+            for hit in np.flatnonzero(candidates != NO_CANDIDATE).tolist():
+                row = int(rows[hit])
                 pair = int(self._progress.pairs[row])
                 if pair not in hits or row < hits[pair][0]:
-                    hits[pair] = row, rank, int(found[hit])
-        for pair in np.unique(self._progress.pairs[rows]).tolist():
-            own = rows[self._progress.pairs[rows] == pair]
+                    hits[pair] = row, rank, int(candidates[hit])
+        for pair, own in rows_of.items():
             last = hits[pair][0] if pair in hits else int(own[-1])
             self._guessed_to[pair] = last
             self._conns.guesses_left[pair] -= np.count_nonzero(own <= last)
-        places = {int(row): index for index, row in enumerate(rows.tolist())}
         for row, rank, candidate in hits.values():
-            self._learn(row, guesses[places[row]][rank], candidate)
+            self._learn(row, guesses[row][rank], candidate)
         self._open = self._open[self._progress.candidates[self._open] == NO_CANDIDATE]
         return bool(hits)
 
-    def _rows_to_guess(self) -> I64:
-        rows = self._open
+    def _rows_to_guess(self) -> dict[int, I64]:
+        """Pair -> its open rows that have not been taken as first ones yet, as many as it has guesses left."""
+        rows = self._open[self._conns.guesses_left[self._progress.pairs[self._open]] > 0]
+        if not len(rows):
+            return {}
         pairs = self._progress.pairs[rows]
-        chosen: list[I64] = []
-        for pair in np.unique(pairs[self._conns.guesses_left[pairs] > 0]).tolist():
-            own = rows[pairs == pair]
-            own = own[own > self._guessed_to.get(pair, _FROM_THE_START)]
-            chosen.append(own[: int(self._conns.guesses_left[pair])])
-        return np.concatenate(chosen) if chosen else rows[:0]
+        order = np.argsort(pairs, kind="stable")
+        distinct, starts = np.unique(pairs[order], return_index=True)
+        chosen: dict[int, I64] = {}
+        for pair, own in zip(distinct.tolist(), np.split(rows[order], starts[1:]), strict=True):
+            own = own[own > self._guessed_to.get(pair, _FROM_THE_START)][: int(self._conns.guesses_left[pair])]
+            if len(own):
+                chosen[pair] = own
+        return chosen
 
-    def _guesses(self, row: int) -> list[_Guess]:
+    def _siblings(self, pair: int, confirmed_now: set[int]) -> list[_Sibling]:
+        """The pair's connections that may lack an ISN, or that the key file tells of."""
+        conns = self._conns
+        siblings = []
+        for connection, shift in self._trials[int(np.searchsorted(self._pairs, pair))]:
+            is_told = bool(conns.isn_sources[connection] == IsnSource.KEY_FILE)
+            is_sure = bool(conns.is_confirmed[connection].all()) or connection in confirmed_now
+            if shift == 0 and (is_told or not is_sure):
+                columns = (conns.isns, conns.has_isn, conns.is_confirmed)
+                siblings.append(_Sibling(connection, is_told, *(column[connection].tolist() for column in columns)))
+        return siblings
+
+    def _guesses(self, row: int, siblings: list[_Sibling]) -> list[_Guess]:
         """The ISNs that this row may follow: those known of either end, and otherwise its own numbers less 1."""
-        progress, conns = self._progress, self._conns
-        segments, side = progress.segments, int(progress.sides[row])
+        segments, side = self._progress.segments, int(self._progress.sides[row])
         has_ack = bool(segments.flags[row] & ACK)
         before = (int(segments.seqs[row]) - 1) & 0xFFFFFFFF
         acknowledged = (int(segments.acks[row]) - 1) & 0xFFFFFFFF
         guesses: dict[tuple[int, int], int] = {}
-        known: dict[tuple[int, int], int] = {}
+        told: dict[tuple[int, int], int] = {}
         blank = NO_CONNECTION
-        for connection, _ in self._trials[int(np.searchsorted(self._pairs, progress.pairs[row]))]:
-            has_isn, is_confirmed = conns.has_isn[connection], conns.is_confirmed[connection]
-            own, peer = int(conns.isns[connection, side]), int(conns.isns[connection, 1 - side])
-            if conns.isn_sources[connection] == IsnSource.KEY_FILE:
-                known[own, peer] = connection
+        for connection, is_told, isns, has_isn, is_confirmed in siblings:
+            if is_told:
+                told[isns[side], isns[1 - side]] = connection
                 continue
-            if is_confirmed.all() or connection in self._confirmed_now:
-                continue
-            if not has_isn.any():
+            if not has_isn[0] and not has_isn[1]:
                 blank = connection
             if has_isn[side] and not is_confirmed[1 - side] and has_ack:
-                guesses.setdefault((own, acknowledged), connection)
+                guesses.setdefault((isns[side], acknowledged), connection)
             if has_isn[1 - side] and not is_confirmed[side]:
-                guesses.setdefault((before, peer), connection)
+                guesses.setdefault((before, isns[1 - side]), connection)
         if has_ack:
             guesses.setdefault((before, acknowledged), blank)
         # What the key file told all the same is no other connection: only the SNE was not what it says.
-        return [_Guess(known.get(isns, connection), *isns) for isns, connection in guesses.items()]
+        return [_Guess(told.get(isns, connection), *isns) for isns, connection in guesses.items()]
 
     def _place(self, seqs: U32, own_isns: U32) -> U32:
         """SNEs of segments right behind their ISNs: an ISN of 0xffffffff puts the octet behind it at SNE 1."""

@@ -59,9 +59,7 @@ def parse_prefix(text: str) -> Network:
             length -= _V4_MAPPED_LENGTH
     network = _network(address, length)
     if network.network_address != address:
-        raise ValueError(
-            f"has host bits set: write {network} for the prefix, or {address} for that address alone"
-        )
+        raise ValueError(f"has host bits set: write {network} for the prefix, or {address} for that address alone")
     return network
 
 

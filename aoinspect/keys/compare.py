@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aoinspect.ao.algorithms import aes_cmac
 from aoinspect.ao.mkt import MasterKeyTuple, Origin, TcpOptions
 from aoinspect.keys.lifetimes import meet, outside, span_text
 from aoinspect.keys.model import KeyStore, Network, Peer
 from aoinspect.keys.remarks import Remark, Severity
+from aoinspect.keys.same_keys import compute_alike, secrets_are_equal
 
 _MKT_CLAUSE = "RFC 5925 3.1"
 _ALIKE = "make both keys equal, with send-id and recv-id crossed"
@@ -151,7 +151,7 @@ def _differences(mkt: MasterKeyTuple, theirs: MasterKeyTuple) -> list[Remark]:
     def differs(ident: str, message: str) -> None:
         found.append(_error(ident, mkt, message, _ALIKE, _MKT_CLAUSE, theirs.origin))
 
-    if not mkt.algorithm.computes_as(theirs.algorithm) and not _are_both_short_aes(mkt, theirs):
+    if not compute_alike(mkt, theirs):
         differs("algorithm-differs", f"{called} is {mkt.algorithm.name} here and {theirs.algorithm.name} there")
     if mkt.mac_length != theirs.mac_length:
         differs("mac-length-differs", f"{called} makes MACs of {mkt.mac_length} octets here, {theirs.mac_length} there")
@@ -191,32 +191,7 @@ def unaccepted(sender: MasterKeyTuple, receiver: MasterKeyTuple) -> Remark | Non
     else:
         message = f"{called} is sent {span_text(left_out)}, when the other end does not accept it"
         ident, severity = "lifetimes-do-not-meet", Severity.WARNING
-    return Remark(ident, severity, sender.origin, message, remedy, "RFC 8177 2.2, RFC 4808 3", receiver.origin)
-
-
-def secrets_are_equal(mkt: MasterKeyTuple, theirs: MasterKeyTuple) -> bool | None:
-    """Whether both ends have the same master key; None where one is not known.
-
-    Linux tells a CMAC key as the 16 octets made of it (RFC 4615 3), which is the same key.
-    """
-    if mkt.secret is None or theirs.secret is None:
-        return None
-    return mkt.secret == theirs.secret or _cmac_key(mkt) == _cmac_key(theirs)
-
-
-def _cmac_key(mkt: MasterKeyTuple) -> bytes | None:
-    secret = mkt.secret
-    if secret is None or "cmac" not in mkt.algorithm.name or len(secret) == 16:
-        return secret
-    return secret if mkt.algorithm.name == "cmac(aes)" else aes_cmac(bytes(16), secret)
-
-
-def _are_both_short_aes(mkt: MasterKeyTuple, theirs: MasterKeyTuple) -> bool:
-    """Whether the algorithms are `cmac(aes)` with a key of 16 octets and AES-128-CMAC, which are the same then."""
-    names = {mkt.algorithm.name, theirs.algorithm.name}
-    kernel = mkt if mkt.algorithm.name == "cmac(aes)" else theirs
-    is_short = kernel.secret is not None and len(kernel.secret) == 16
-    return names == {"cmac(aes)", "aes-128-cmac-96"} and is_short
+    return Remark(ident, severity, sender.origin, message, remedy, "RFC 8177 2.2, RFC 4808", receiver.origin)
 
 
 def _error(ident: str, mkt: MasterKeyTuple, message: str, remedy: str, reference: str, other: Origin) -> Remark:

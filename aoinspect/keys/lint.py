@@ -19,14 +19,14 @@ from aoinspect.ao.mkt import MasterKeyTuple, Origin, TcpOptions
 from aoinspect.keys.compare import session_pairs, unaccepted
 from aoinspect.keys.importers.sessions import ENHANCED_AUTHENTICATION
 from aoinspect.keys.lifetimes import gaps, meet, outside, span_text
-from aoinspect.keys.model import KeyStore, Peer
+from aoinspect.keys.model import KeyStore, Network, Peer
 from aoinspect.keys.obfuscation import reveal_cisco7
 from aoinspect.keys.overlaps import warn_of_overlaps
 from aoinspect.keys.public_files import public_files
 from aoinspect.keys.remarks import Remark, Severity
 
 _SHORTEST_SECRET = 12
-"""Octets that RFC 3562 2 and RFC 5925 5.3 ask for at least."""
+"""Octets that RFC 5925 5.3 asks for at least, after RFC 3562."""
 _LONGEST_LINUX_SECRET = 80
 _LINUX_ALGORITHMS = ("hmac-sha-1-96", "hmac-sha-256-96", "hmac-sha-256-128", "aes-128-cmac-96")
 _LONGEST_LINUX_MAC = 16
@@ -74,10 +74,9 @@ def lint(stores: Sequence[KeyStore]) -> list[Remark]:
         for origin, message in rule.find(inputs)
     ]
     found += _between_ends(inputs)
-    ordered = sorted(
+    return sorted(
         dict.fromkeys(found), key=lambda remark: (remark.severity.rank, remark.origin.path, remark.origin.line)
     )
-    return ordered
 
 
 def _between_ends(inputs: Inputs) -> Iterator[Remark]:
@@ -172,13 +171,12 @@ def encoded_form(secret: bytes) -> str | None:
 
 
 def _shared_secrets(inputs: Inputs) -> Iterator[Place]:
-    users: dict[tuple[Origin | None, bytes], dict[str, Peer]] = {}
+    users: dict[tuple[Network | None, bytes], dict[str, Peer]] = {}
     for peer in inputs.peers:
         for mkt in peer.mkts:
             if mkt.secret is not None and peer.remote is not None:
                 # Per device: the other end of a session has the same secret, and has to.
-                device = (None if peer.local is None else Origin(str(peer.local), 0), mkt.secret)
-                users.setdefault(device, {}).setdefault(str(peer.remote), peer)
+                users.setdefault((peer.local, mkt.secret), {}).setdefault(str(peer.remote), peer)
     told: set[Origin] = set()
     for peers in users.values():
         first = next(iter(peers.values()))
@@ -254,14 +252,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "never-accepted-when-sent",
         Severity.ERROR,
-        "RFC 8177 2.2, RFC 4808 3",
+        "RFC 8177 2.2, RFC 4808",
         "let the accept-lifetime contain the send-lifetime, with some time to spare at both ends",
         _never_accepted,
     ),
     Rule(
         "lifetime-gap",
         Severity.ERROR,
-        "RFC 5925 6.1, RFC 4808 3",
+        "RFC 5925 6.1, RFC 4808",
         "let the next key begin before the last one ends",
         _lifetime_gaps,
     ),
@@ -276,7 +274,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "sent-longer-than-accepted",
         Severity.WARNING,
-        "RFC 8177 2.2, RFC 4808 3",
+        "RFC 8177 2.2, RFC 4808",
         "let the accept-lifetime contain the send-lifetime, with some time to spare at both ends",
         _sent_longer_than_accepted,
     ),
@@ -290,7 +288,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "short-secret",
         Severity.WARNING,
-        "RFC 5925 5.3, RFC 3562 2",
+        "RFC 5925 5.3, RFC 3562",
         "use at least 12 random octets: a short secret can be guessed from one captured segment",
         _short_secrets,
     ),
@@ -318,7 +316,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "same-secret-after-rollover",
         Severity.WARNING,
-        "RFC 4808 2, RFC 3562 2.2",
+        "RFC 4808, RFC 3562",
         "take a new secret for a new key: otherwise the change changes nothing for whoever has the old one",
         _same_secret_after_rollover,
     ),

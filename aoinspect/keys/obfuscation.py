@@ -29,8 +29,7 @@ def reveal_cisco7(disguised: str) -> bytes:
         raise ValueError(f"is not a Cisco type 7 string: its first two digits exceed {len(_CISCO7_PAD) - 1}")
     disguised_octets = bytes.fromhex(parts[2])
     return bytes(
-        octet ^ _CISCO7_PAD[(start + index) % len(_CISCO7_PAD)]
-        for index, octet in enumerate(disguised_octets)
+        octet ^ _CISCO7_PAD[(start + index) % len(_CISCO7_PAD)] for index, octet in enumerate(disguised_octets)
     )
 
 
@@ -72,9 +71,7 @@ def reveal_junos9(disguised: str) -> bytes:
         for character, weight in zip(group, weights, strict=True):
             steps = (_JUNOS9_RANK[character] - _JUNOS9_RANK[previous]) % len(_JUNOS9_RANK) - 1
             if steps < 0:
-                raise ValueError(
-                    "is not a Junos $9$ string: a character follows itself, which Junos never writes"
-                )
+                raise ValueError("is not a Junos $9$ string: a character follows itself, which Junos never writes")
             octet += steps * weight
             previous = character
         if octet > 0xFF:
@@ -86,9 +83,7 @@ def reveal_junos9(disguised: str) -> bytes:
 
 def disguise_cisco7(secret: bytes) -> str:
     """The Cisco type 7 string that `reveal_cisco7` reads as `secret`, from the beginning of the pad."""
-    return "00" + "".join(
-        f"{octet ^ _CISCO7_PAD[index % len(_CISCO7_PAD)]:02X}" for index, octet in enumerate(secret)
-    )
+    return "00" + "".join(f"{octet ^ _CISCO7_PAD[index % len(_CISCO7_PAD)]:02X}" for index, octet in enumerate(secret))
 
 
 def disguise_junos9(secret: bytes) -> str:

@@ -163,9 +163,7 @@ class _PairIndex:
         self.remotes_by_local = {local: sorted(remotes) for local, remotes in remotes_by_local.items()}
         self.sets_by_local = {local: set(remotes) for local, remotes in remotes_by_local.items()}
         self.local_lengths = sorted({length for _, length in remotes_by_local})
-        self.remote_lengths = sorted(
-            {length for remotes in self.sets_by_local.values() for _, length in remotes}
-        )
+        self.remote_lengths = sorted({length for remotes in self.sets_by_local.values() for _, length in remotes})
 
     def overlapping(self, pair: _Pair) -> Iterator[_Pair]:
         """The pairs whose local prefix contains or is `pair`'s and whose remote prefix overlaps `pair`'s."""

@@ -61,9 +61,7 @@ def _from_environment(written: str, directory: Path) -> bytes:
     if value is None:
         # Shown only where it looks like a variable, since it may be the secret itself, under the wrong key.
         shown = f"{written}, " if _USUAL_VARIABLE_NAME.fullmatch(written) else ""
-        raise ValueError(
-            f"names an environment variable, {shown}which is not set; export it, or use secret-file"
-        )
+        raise ValueError(f"names an environment variable, {shown}which is not set; export it, or use secret-file")
     return value if isinstance(value, bytes) else value.encode("utf-8")
 
 

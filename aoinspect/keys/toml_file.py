@@ -137,9 +137,7 @@ class _Document:
             return
         if name in self.chains:
             first = self.chains[name].origin.line
-            table.wrong(
-                "name", f"is that of the key chain at line {first} already; choose another, or join the two"
-            )
+            table.wrong("name", f"is that of the key chain at line {first} already; choose another, or join the two")
             return
         self.chains[name] = _ReadChain(mkts, table.origin())
 
@@ -154,9 +152,7 @@ class _Document:
         table.only(_PEER_KEYS)
         local, remote = _prefix(table, "local"), _prefix(table, "remote")
         if local is not None and remote is not None and local.version != remote.version:
-            table.wrong(
-                "remote", f"is IPv{remote.version} and local is IPv{local.version}: both must be of one kind"
-            )
+            table.wrong("remote", f"is IPv{remote.version} and local is IPv{local.version}: both must be of one kind")
         keychain, mkts = self.read_keys_of_peer(table)
         peer = Peer(
             local=local,

@@ -46,9 +46,7 @@ class KeyReader:
         if is_md5:
             for key in _AO_ONLY:
                 if key in table:
-                    table.wrong(
-                        key, "is not for tcp-md5, which has none: remove it, or name another algorithm"
-                    )
+                    table.wrong(key, "is not for tcp-md5, which has none: remove it, or name another algorithm")
         else:
             table.require("send-id", "the KeyID in segments from `local`, 0 to 255")
             table.require("recv-id", "the KeyID in segments from `remote`, 0 to 255")
@@ -101,9 +99,7 @@ class KeyReader:
         lengths = None if algorithm is None else algorithm.master_key_lengths
         if algorithm is not None and lengths is not None and len(secret) not in lengths:
             choices = ", ".join(map(str, lengths[:-1])) + f" or {lengths[-1]}"
-            table.wrong(
-                source, f"has a length that {algorithm.name} does not take: it must be {choices} octets"
-            )
+            table.wrong(source, f"has a length that {algorithm.name} does not take: it must be {choices} octets")
             return None
         if source == "secret-file":
             self._inspect_secret_file(table, secret, self.directory / written)
@@ -111,9 +107,7 @@ class KeyReader:
 
     def _inspect_secret_file(self, table: Table, secret: bytes, path: Path) -> None:
         if secret != secret.strip():
-            self._warn(
-                table, "white space at the start or end of the file is part of the secret; is it meant?"
-            )
+            self._warn(table, "white space at the start or end of the file is part of the secret; is it meant?")
         if is_readable_by_all(str(path)):
             self._warn(table, "every user of this machine can read the file (chmod o-r helps)")
 
@@ -184,10 +178,6 @@ def _lifetime(table: Table, key: str) -> Lifetime | None:
         table.wrong(key, "is empty: give from, until or both, or leave it out")
         return None
     lifetime = Lifetime(span.time_ns("from"), span.time_ns("until"))
-    if (
-        lifetime.from_ns is not None
-        and lifetime.until_ns is not None
-        and lifetime.until_ns <= lifetime.from_ns
-    ):
+    if lifetime.from_ns is not None and lifetime.until_ns is not None and lifetime.until_ns <= lifetime.from_ns:
         span.wrong("until", f"of {key} must be after from")
     return lifetime

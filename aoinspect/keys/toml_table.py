@@ -160,9 +160,7 @@ class Table:
         if value is None:
             return
         if isinstance(value, dict):
-            self.wrong(
-                None if key not in self.place.lines else key, f"takes double brackets: write [[{title}]]"
-            )
+            self.wrong(None if key not in self.place.lines else key, f"takes double brackets: write [[{title}]]")
         elif not isinstance(value, list):
             self.wrong(key, f"must be tables [[{title}]], not {type_name(value)}")
             return
@@ -173,9 +171,7 @@ class Table:
             if isinstance(item, dict):
                 yield Table(f"[[{title}]]", item, place, self.problems)
             else:
-                self.problems.add(
-                    place.line, f"{key} must hold tables [[{title}]] only, not {type_name(item)}"
-                )
+                self.problems.add(place.line, f"{key} must hold tables [[{title}]] only, not {type_name(item)}")
 
 
 def type_name(value: object) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from aoinspect.engine.explain.model import Account
 from aoinspect.engine.findings import Finding
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, EndResult, KeyTransition
 from aoinspect.engine.verdicts import Method, Verdict
@@ -18,6 +19,7 @@ from aoinspect.keys.model import Network
 from aoinspect.report.cases import Case, Outcome
 from aoinspect.report.layout import printable
 from aoinspect.report.model import Report
+from aoinspect.report.policy import account_lines
 
 ENDS = ("local", "remote")
 ANY_FINDING = "*"
@@ -158,16 +160,21 @@ class Expectations:
     captures: tuple[ExpectedCapture, ...]
 
 
-def expectation_cases(expected: ExpectedCapture, report: Report, path: str) -> tuple[Case, ...]:
-    """One case for each thing that `expected`, of the file at `path`, says of `report`."""
-    return tuple(_Held(expected, report, path).cases())
+def expectation_cases(
+    expected: ExpectedCapture, report: Report, path: str, accounts: Sequence[Account] = ()
+) -> tuple[Case, ...]:
+    """One case for each thing that `expected`, of the file at `path`, says of `report`.
+
+    `accounts` explain connections that fail.
+    """
+    return tuple(_Held(expected, report, path, {one.connection: one for one in accounts}).cases())
 
 
 class _Held:
     """One report that is held to one `[[capture]]`."""
 
-    def __init__(self, expected: ExpectedCapture, report: Report, path: str) -> None:
-        self.expected, self.report, self.path = expected, report, path
+    def __init__(self, expected: ExpectedCapture, report: Report, path: str, accounts: Mapping[int, Account]) -> None:
+        self.expected, self.report, self.path, self.accounts = expected, report, path, accounts
 
     def cases(self) -> Iterator[Case]:
         expected = self.expected
@@ -229,6 +236,8 @@ class _Held:
                             f"#{connection.id} {connection.a} > {connection.b}: the first {verdict.word} "
                             f"is frame {sample.segment.frame}"
                         )
+        for connection in connections if wrong else ():
+            details.extend(account_lines(self.accounts.get(connection.id)))
         return self.case(name, not wrong, line, "; ".join(wrong), tuple(details), min(frames, default=None))
 
     def of_method(self, name: str, method: Method, connections: Sequence[ConnectionResult], line: int) -> Case:

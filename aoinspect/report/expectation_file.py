@@ -17,6 +17,7 @@ from aoinspect.engine.transitions import FIRST, PEER_RNEXT, REORDERING, UNPROMPT
 from aoinspect.engine.verdicts import Method, Verdict
 from aoinspect.errors import KeyFileError, UsageError
 from aoinspect.keys.addresses import parse_endpoint, parse_prefix
+from aoinspect.keys.importers.registry import split_system
 from aoinspect.keys.text_file import read_text
 from aoinspect.keys.toml_lines import scan
 from aoinspect.keys.toml_syntax import parse_toml
@@ -97,12 +98,20 @@ class _Document:
         root.only(_ROOT_KEYS)
         root.require("version", f"begin it with `version = {VERSION}`")
         root.require("capture", "add [[capture]] with the path of a capture")
-        keys = self.paths(root, "keys")
+        keys = self.keys(root)
         return tuple(self.capture(table, keys) for table in root.tables("capture", "capture"))
 
     def paths(self, table: Table, key: str) -> tuple[str, ...]:
         """The files that `key` names, from where the command runs."""
-        return tuple(os.path.normpath(self.folder / name) for name in _texts(table, key))
+        return tuple(self.placed(name) for name in _texts(table, key))
+
+    def keys(self, table: Table) -> tuple[str, ...]:
+        """The same for key files and router configurations, which may be named SYSTEM:FILE."""
+        named = [split_system(name) for name in _texts(table, "keys")]
+        return tuple(self.placed(path) if system is None else f"{system}:{self.placed(path)}" for system, path in named)
+
+    def placed(self, name: str) -> str:
+        return os.path.normpath(self.folder / name)
 
     def capture(self, table: Table, keys: tuple[str, ...]) -> ExpectedCapture:
         table.only(_CAPTURE_KEYS)
@@ -113,7 +122,7 @@ class _Document:
             line=table.line(),
             name=table.label("name") or ", ".join(os.path.basename(path) for path in paths),
             paths=paths,
-            keys=self.paths(table, "keys") or keys,
+            keys=self.keys(table) or keys,
             where=_filter(table),
             policy=policy,
             verdicts=_verdicts(table),

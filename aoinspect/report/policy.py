@@ -31,6 +31,11 @@ IDENTS = frozenset(finder.ident for finder in FINDERS)
 
 STRICT_POLICY = frozenset({*VERDICTS, ENDS_DISAGREE, DAMAGE, NOTHING_VERIFIED})
 """What fails unless --fail-on says otherwise."""
+BESIDE_OTHERS = frozenset({DAMAGE})
+"""What fails beside a baseline or expectations: nobody knows what the rest of the capture held."""
+NO_CONDITION = "none"
+OF_DIRECTIONS = frozenset({*VERDICTS, ENDS_DISAGREE})
+"""Conditions that a direction of a connection meets."""
 CONDITIONS = (*VERDICTS, ENDS_DISAGREE, DAMAGE, NOTHING_VERIFIED, NOT_COVERED, *SEVERITIES)
 """What --fail-on takes, beside the idents of findings."""
 
@@ -38,6 +43,8 @@ CONDITIONS = (*VERDICTS, ENDS_DISAGREE, DAMAGE, NOTHING_VERIFIED, NOT_COVERED, *
 def parse_conditions(text: str) -> frozenset[str]:
     """The conditions that a list with commas names; UsageError for one that does not exist."""
     conditions = frozenset(word for part in text.split(",") if (word := part.strip()))
+    if conditions == {NO_CONDITION}:
+        return frozenset()
     if not conditions:
         raise UsageError(f"--fail-on names no condition; it takes {', '.join(CONDITIONS)}, and idents of findings")
     known = (*CONDITIONS, *IDENTS)
@@ -69,8 +76,9 @@ Directions = Mapping[tuple[int, str], DirectionOutcome]
 def policy_cases(
     report: Report, directions: Directions, conditions: frozenset[str], accounts: Sequence[Account] = ()
 ) -> tuple[Case, ...]:
-    """One case for each direction of each connection that the keys cover, then what else fails under `conditions`.
+    """What fails under `conditions`; where a verdict is among them, also what does not.
 
+    One case for each direction of each connection that the keys cover, then one for whatever else fails.
     `accounts` explain connections that fail.
     """
     return tuple(_Policy(report, directions, conditions, {one.connection: one for one in accounts}).cases())
@@ -86,7 +94,7 @@ class _Policy:
     def cases(self) -> Iterator[Case]:
         for connection in self.report.connections:
             if connection.is_covered:
-                for direction in DIRECTIONS:
+                for direction in DIRECTIONS if self.conditions & OF_DIRECTIONS else ():
                     outcome = self.directions.get((connection.id, direction))
                     if outcome is not None:
                         yield self.of_direction(connection, direction, outcome)
@@ -119,7 +127,7 @@ class _Policy:
             details=(
                 *(line for sample in samples for line in self.sample_lines(sample, connection)),
                 *self.refusal_lines(connection.id, outcome),
-                *self.account_lines(connection.id),
+                *account_lines(self.accounts.get(connection.id)),
             ),
             file=self.path(capture),
             capture=self.path(capture),
@@ -140,18 +148,6 @@ class _Policy:
             if finding.ident == ENDS_DISAGREE and finding.connection == connection:
                 yield printable(f"{finding.message} ({finding.reference})")
                 yield f"  try: {printable(finding.remedy)}"
-
-    def account_lines(self, connection: int) -> Iterator[str]:
-        account = self.accounts.get(connection)
-        if account is None:
-            return
-        for one in account.explanations:
-            yield f"{one.ident} ({one.confidence.value}): {printable(one.summary)}"
-            if one.changed:
-                yield f"  {one.matched} of {one.tried} failing segments verify with {printable(one.changed)}"
-            for remedy in (one.file_remedy, one.device_remedy):
-                if remedy:
-                    yield from (f"  try: {line}" for line in printable_lines(remedy))
 
     def of_uncovered(self, connection: ConnectionResult) -> Case:
         path = self.path(connection.first_capture)
@@ -247,6 +243,17 @@ def direction_name(connection: ConnectionResult, direction: str) -> str:
     """What a direction of a connection is called: its sender first."""
     sender, receiver = (connection.a, connection.b) if direction == DIRECTIONS[0] else (connection.b, connection.a)
     return f"#{connection.id} {sender} > {receiver}"
+
+
+def account_lines(account: Account | None) -> Iterator[str]:
+    """What explains a connection's failures, and what to try; nothing without an account."""
+    for one in () if account is None else account.explanations:
+        yield f"{one.ident} ({one.confidence.value}): {printable(one.summary)}"
+        if one.changed:
+            yield f"  {one.matched} of {one.tried} failing segments verify with {printable(one.changed)}"
+        for remedy in (one.file_remedy, one.device_remedy):
+            if remedy:
+                yield from (f"  try: {line}" for line in printable_lines(remedy))
 
 
 def printable_lines(text: str) -> list[str]:

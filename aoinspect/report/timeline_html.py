@@ -23,7 +23,7 @@ _TRIGGERS = {
     "unprompted": "the other end had not asked for it",
 }
 
-_PAGE_STYLE = """\
+PAGE_STYLE = """\
 :root{color-scheme:light dark}
 body{font:15px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:1040px;padding:0 1rem}
 body{background:#fff;color:#1f2328}
@@ -35,6 +35,7 @@ th,td{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid #d8dee
 @media (prefers-color-scheme:dark){
 body{background:#0d1117;color:#e6edf3}p.quiet{color:#9198a1}th,td{border-color:#343b44}}
 """
+"""Style sheet of a page with timelines, beside that of the drawings."""
 
 
 def timeline_html(pictures: Sequence[Picture], report: Report) -> str:
@@ -47,24 +48,26 @@ def _page(pictures: Sequence[Picture], report: Report) -> Iterator[str]:
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<title>{escape(f'Key timeline of {names}')}</title>"
-    yield f"<style>\n{_PAGE_STYLE}{STYLE}\n</style>\n</head>\n<body>"
+    yield f"<style>\n{PAGE_STYLE}{STYLE}\n</style>\n</head>\n<body>"
     yield f"<h1>Key timeline of {escape(names)}</h1>"
     count = len(report.connections)
     protected = "1 protected connection" if count == 1 else f"{count} protected connections"
     yield f'<p class="quiet">{len(pictures)} of {protected}. {"<br>".join(escape(line) for line in LEGEND)}</p>'
     for picture in pictures:
-        yield from _section(picture, report)
+        yield from timeline_section(picture, report)
     yield "</body>\n</html>"
 
 
-def _section(picture: Picture, report: Report) -> Iterator[str]:
+def timeline_section(picture: Picture, report: Report, heading_level: int = 2) -> Iterator[str]:
+    """One connection's drawing and its tables, for a page of HTML that has both style sheets in its head."""
     connection = picture.connection
     yield f'<section id="connection-{connection.id}">'
-    yield f"<h2>#{connection.id} {escape(str(connection.a))} – {escape(str(connection.b))}</h2>"
+    ends = f"{escape(str(connection.a))} – {escape(str(connection.b))}"
+    yield f"<h{heading_level}>#{connection.id} {ends}</h{heading_level}>"
     yield f'<div class="wide">{embedded_svg(picture, report)}</div>'
     if picture.transitions:
-        yield from _table(
-            "Changes of KeyID and RNextKeyID",
+        yield f"<h{heading_level + 1}>Changes of KeyID and RNextKeyID</h{heading_level + 1}>"
+        yield from table(
             ("frame", "time", "direction", "what", "from", "to", "trigger", "latency"),
             (_transition_cells(placed, picture) for placed in picture.transitions),
         )
@@ -78,16 +81,17 @@ def _section(picture: Picture, report: Report) -> Iterator[str]:
         key=lambda mark: (mark.first_capture, mark.first_frame),
     )
     if told:
-        yield from _table(
-            "Failures and SNE roll-overs",
+        yield f"<h{heading_level + 1}>Failures and SNE roll-overs</h{heading_level + 1}>"
+        yield from table(
             ("frames", "time", "direction", "what", "segments"),
             (_mark_cells(mark, picture) for mark in told),
         )
     yield "</section>"
 
 
-def _table(caption: str, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield f'<h3>{escape(caption)}</h3>\n<div class="wide"><table>\n<thead><tr>'
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A table; `headings` are text, and cells are markup: who gives them has escaped them."""
+    yield '<div class="wide"><table>\n<thead><tr>'
     yield "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     yield "</tr></thead>\n<tbody>"
     for row in rows:

@@ -40,7 +40,12 @@ class FieldTree(LineList):
         first = next((place for place, (node, _, _) in enumerate(self._lines) if node.is_first), 0)
         # An untouched tree shows the verdict; a field that was chosen stays chosen from packet to packet.
         is_kept = chosen in paths and self._is_touched
-        self.go_to(paths.index(chosen) if is_kept and chosen is not None else first)
+        if is_kept and chosen is not None:
+            self.go_to(paths.index(chosen))
+        else:
+            self.go_to(first)
+            # The verdict's proof stands below it.
+            self.scroll_to(y=max(0, first - 1), animate=False, immediate=True)
 
     def _flatten(self) -> None:
         self._lines = list(self._open_lines(self._roots, 0, ()))

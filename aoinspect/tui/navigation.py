@@ -33,6 +33,7 @@ class Navigation(Shell):
 
     def go_to_row(self, row: int) -> None:
         """Shows a packet in the packets view."""
+        self.tick()
         if not self.session.visible.shows(row):
             self.notify(f"the filter hides frame {int(self.session.rows.frame[row])}; X clears it", severity="warning")
             return

@@ -13,6 +13,7 @@ from aoinspect.tui.line_list import LineList
 from aoinspect.tui.packet_nodes import Node, nodes_of, octets_of
 from aoinspect.tui.packet_text import WIDEST, PacketText
 from aoinspect.tui.session import Session
+from aoinspect.tui.visible_rows import VisibleRows
 
 _SIDE_BY_SIDE_FROM = 140
 
@@ -41,6 +42,7 @@ class PacketsView(Vertical):
         super().__init__()
         self._session = session
         self._text = PacketText(session)
+        self._visible: VisibleRows = session.visible
         self._view: FrameView | None = None
         self.reveals = False
 
@@ -73,7 +75,7 @@ class PacketsView(Vertical):
         if is_first:
             self.show_all()
         else:
-            self.list.set_count(len(self._session.visible))
+            self.list.set_count(len(self._visible))
         if follow and was_last and not is_first:
             self.list.go_to(self.list.count - 1)
 
@@ -81,20 +83,21 @@ class PacketsView(Vertical):
         """Shows the list again from the session: another filter, other keys, another form of time."""
         session = self._session
         self._text = PacketText(session)
-        visible = session.visible
+        # The session's may be another at any moment; the lines shown are made from one.
+        visible = self._visible = session.visible
         cursor = None if session.row is None else visible.position_of(session.row)
         self.list.show(len(visible), self._line, cursor=cursor)
         if self.list.count:
             self._choose(self.list.cursor)
 
     def _line(self, position: int) -> Text:
-        visible = self._session.visible
+        visible = self._visible
         before = visible.row_at(position - 1) if position else None
         return self._text.line(visible.row_at(position), before)
 
     def go_to_row(self, row: int) -> None:
         """Chooses a row of the table, if the filter shows it."""
-        self.list.go_to(self._session.visible.position_of(row))
+        self.list.go_to(self._visible.position_of(row))
         self._choose(self.list.cursor)
 
     def on_line_list_moved(self, event: LineList.Moved) -> None:
@@ -115,9 +118,9 @@ class PacketsView(Vertical):
         self.tree.choose_octet(event.octet)
 
     def _choose(self, position: int) -> None:
-        if position >= len(self._session.visible):
+        if position >= len(self._visible):
             return
-        row = self._session.visible.row_at(position)
+        row = self._visible.row_at(position)
         self._session.choose(row)
         self.post_message(self.PacketWanted(row))
 

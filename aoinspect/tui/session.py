@@ -156,7 +156,8 @@ class Session:
         if analysis.is_stopped:
             return "cancelled: the former keys stand"
         chosen_frame = None if self.row is None else int(before.table.rows.frame[self.row])
-        told = change_in_words(before.table.rows, analysis.table.rows)
+        is_same = analysis.store == before.store
+        told = "" if is_same else change_in_words(before.table.rows, analysis.table.rows)
         visible = VisibleRows(self.visible.chosen, analysis.context)
         with analysis.lock:
             visible.take(analysis.table.rows)
@@ -208,6 +209,7 @@ class Session:
         if self._spool is not None and not self.analysis.is_finished:
             raise UsageError("tcp.stream cannot be asked for while a pipe is followed")
         self._replace(self._analysis(self.store, count_streams=True), tell)
+        self.last_change = ""
 
     # Going places.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import PurePath
 from typing import ClassVar, TypeVar
@@ -18,6 +19,7 @@ from textual.binding import BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Footer, Static, TabbedContent, TabPane, Tabs
 
 from aoinspect.engine.verdicts import Verdict
@@ -122,6 +124,15 @@ class Shell(App[str | None]):
     def on_unmount(self) -> None:
         self.session.close()
 
+    def _fatal_error(self) -> None:
+        """Leaves without Textual's traceback, which shows local variables: they may hold secrets."""
+        self._close_messages_no_wait()
+
+    @property
+    def crash(self) -> Exception | None:
+        """The mistake of ours that ended the program."""
+        return self._exception
+
     # What is shown.
 
     @property
@@ -166,6 +177,8 @@ class Shell(App[str | None]):
 
     def tick(self) -> None:
         """Shows what is new."""
+        if not self.has_frame:
+            return
         session = self.session
         analysis, visible = session.analysis, session.visible
         if analysis is not self._shown_analysis or visible is not self._shown_visible:
@@ -181,7 +194,8 @@ class Shell(App[str | None]):
             self._stale |= set(View) - {View.PACKETS}
         if session.last_change != self._shown_change:
             self._shown_change = session.last_change
-            self.notify(session.last_change, title="checked again")
+            if session.last_change:
+                self.notify(session.last_change, title="checked again")
         self.refresh_view()
         self.query_one("#status", Static).update(self._status())
 
@@ -246,9 +260,15 @@ class Shell(App[str | None]):
         try:
             self.session.read(lambda: None)
         except AoinspectError as error:
-            self.call_from_thread(self.exit, str(error))
+            self.hand_over(self.exit, str(error))
         except OSError as error:
-            self.call_from_thread(self.exit, f"{self.session.name}: reading fails: {error.strerror or error}")
+            self.hand_over(self.exit, f"{self.session.name}: reading fails: {error.strerror or error}")
+
+    def hand_over(self, call: Callable[..., object], *arguments: object) -> None:
+        """Has the thread of the application call something, unless it is leaving."""
+        if self.has_frame:
+            with suppress(RuntimeError):  # It left meanwhile.
+                self.call_from_thread(call, *arguments)
 
     def work(self, activity: str, task: Callable[[], object], then: Callable[[object], None]) -> None:
         """Does `task` in a thread; `then` is called with what it gave, or the problem is told."""
@@ -257,11 +277,11 @@ class Shell(App[str | None]):
             try:
                 outcome = task()
             except AoinspectError as error:
-                self.call_from_thread(self._end_work, partial(self.tell_problem, error))
+                self.hand_over(self._end_work, partial(self.tell_problem, error))
             except OSError as error:
-                self.call_from_thread(self._end_work, partial(self.tell_problem, CaptureError(str(error))))
+                self.hand_over(self._end_work, partial(self.tell_problem, CaptureError(str(error))))
             else:
-                self.call_from_thread(self._end_work, partial(then, outcome))
+                self.hand_over(self._end_work, partial(then, outcome))
 
         self._activity = activity
         self._tasks += 1
@@ -303,11 +323,11 @@ class Shell(App[str | None]):
             try:
                 view = self.session.view(row)
             except (AoinspectError, OSError) as error:
-                self.call_from_thread(self.packets.show_problem, printable_lines(str(error)))
+                self.hand_over(self.packets.show_problem, printable_lines(str(error)))
             else:
                 if self._wanted_row is None:
-                    self.call_from_thread(self.packets.show_packet, view)
-        self.call_from_thread(self._end_viewing)
+                    self.hand_over(self.packets.show_packet, view)
+        self.hand_over(self._end_viewing)
 
     def _end_viewing(self) -> None:
         self._is_viewing = False
@@ -318,12 +338,12 @@ class Shell(App[str | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of one view do nothing in the others."""
-        return can_be_done(action, self.view) if self.is_mounted_frame else True
+        return can_be_done(action, self.view) if self.has_frame else True
 
     @property
-    def is_mounted_frame(self) -> bool:
-        """Whether there are views yet."""
-        return bool(self.screen_stack) and bool(self.screen_stack[0].query("#views"))
+    def has_frame(self) -> bool:
+        """Whether there are views yet, and still."""
+        return self.is_running and bool(self.screen_stack) and bool(self.screen_stack[0].query("#status"))
 
     def get_system_commands(self, screen: Screen[object]) -> Sequence[SystemCommand]:
         """None: the palette has the table's actions alone, which all have keys."""
@@ -343,15 +363,18 @@ class Shell(App[str | None]):
         self.query_one("#views", TabbedContent).active = name
         self.screen.minimize()
         self.refresh_view()
-        focus = {View.TIMELINE: lambda: self.timeline.lanes}
-        focus.get(View(name), lambda: self.list)().focus()
+        self._main_pane.focus()
+
+    @property
+    def _main_pane(self) -> Widget:
+        return self.timeline.lanes if self.view is View.TIMELINE else self.list
 
     def on_tabbed_content_tab_activated(self) -> None:
         """A tab was clicked, or chosen by its number."""
         self.refresh_view()
         focused = self.focused
         if focused is None or not focused.is_on_screen:
-            self.list.focus()
+            self._main_pane.focus()
 
     def action_maximise(self) -> None:
         if self.screen.maximized is not None:

@@ -12,6 +12,7 @@ from aoinspect.report.expectation import expectation_cases
 from aoinspect.report.expectation_file import ExpectationError, load_expectations, parse_expectations
 from tests.check.running import K1, K2, check, talk, written
 from tests.conversation import Conversation
+from tests.recorded import SAMPLES
 
 HEAD = 'version = 1\nkeys = "told.toml"\n[[capture]]\npath = "told.pcap"\n'
 
@@ -199,6 +200,15 @@ def test_the_command_fails_with_the_expectation_and_its_line(tmp_path: Path) -> 
     assert f"({path}:10)" in run.out
     path.write_text(HEAD + SESSION + "key-ids = { local = [1, 2] }\n")
     assert check("-f", path).status == 0
+
+
+def test_a_failure_of_verdicts_is_explained(tmp_path: Path) -> None:
+    capture, keys = SAMPLES / "nat-outside.pcap", SAMPLES / "nat-outside.toml"
+    path = tmp_path / "expect.toml"
+    path.write_text(f"version = 1\nkeys = '{keys}'\n[[capture]]\npath = '{capture}'\n")
+    run = check("-f", path)
+    assert run.status == 1
+    assert "10.0.0.254 signs with its own address 192.168.1.10" in run.out
 
 
 def test_a_filter_chooses_what_is_counted(tmp_path: Path) -> None:

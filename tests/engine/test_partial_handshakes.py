@@ -226,3 +226,11 @@ def test_a_connection_without_a_handshake_behind_one_with_it_is_served_by_its_en
     judged = assert_alike_in_any_batches(merge([first, second]).to_pcap(), keys)
     assert judged.verdicts == ["verified"] * 9
     assert [line.connection for line in judged.lines] == [0] * 7 + [1] * 2
+
+
+def test_a_handshake_that_its_own_last_ack_overtook_is_of_the_connection_of_the_key_file() -> None:
+    conversation = begun((1, 2**31)).handshake().data("a", 10).data("b", 10).wrap("b")
+    conversation.segments.insert(0, conversation.segments.pop(2))
+    judged = assert_alike_in_any_batches(conversation.to_pcap(), conversation.key_file(with_connections=True))
+    assert judged.outcomes == [VERIFIED] * len(conversation.segments)
+    assert len(judged.report.connections) == 1

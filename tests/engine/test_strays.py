@@ -104,7 +104,7 @@ def test_strays_change_no_verdict_where_the_key_file_tells_the_isns(story: Conve
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("flags", [Flag.SYN, Flag.SYN | Flag.ACK])
 @pytest.mark.parametrize("signed", ["wrongly", "no"])
-@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("after", [0, 2])
 def test_a_flood_of_handshakes_leaves_the_connection_alive(end: str, flags: Flag, signed: str, after: int) -> None:
     conversation = Conversation().handshake().data("a", 20).data("b", 30).wrap("a").close()
     flood = [

@@ -1,4 +1,4 @@
-"""`verify` of a capture without its handshake: what is found is used, told in every form, and decides the exit status."""
+"""`verify` of a capture without its handshake: what is found is used, told in every form, and decides the status."""
 
 from __future__ import annotations
 

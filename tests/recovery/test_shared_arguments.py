@@ -1,4 +1,4 @@
-"""What several commands take from the command line in the same way: budgets, filters, which captures can be read twice."""
+"""What several commands take from the command line alike: budgets, filters, which captures can be read twice."""
 
 from __future__ import annotations
 

@@ -14,18 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aoinspect.capture.frames import I64
 from aoinspect.engine.comparison.model import MatchedBy
 from aoinspect.engine.comparison.pairing import LONG_MAC, TELLING_PAYLOAD
 from aoinspect.engine.comparison.reading import Reading
+from aoinspect.engine.connections import U64
+from aoinspect.engine.locate import Mask
 from aoinspect.engine.results import ConnectionResult, EndResult
 
 RARE = 4
 """A token that more (connection, direction)s of one capture share tells nothing: every BGP KEEPALIVE is the same."""
 CLOSE_NS = 2_000_000_000
 """How far apart the beginnings of one connection may be, the clocks' difference taken off."""
-
-_Place = tuple[int, int]
-"""Connection number and direction."""
 
 
 class Match(NamedTuple):
@@ -172,52 +172,58 @@ def _clock_difference(
 
 # Tokens.
 
-_Tokens = dict[object, set[_Place]]
-"""Something that a segment carries unchanged -> where it was seen."""
+
+class _Tokens(NamedTuple):
+    """What segments carry unchanged, and where it was seen: each once, in the order of tokens."""
+
+    tokens: U64
+    places: I64
+    """Connection number * 2 + direction."""
 
 
-def _votes(tokens_a: _Tokens, tokens_b: _Tokens) -> Counter[tuple[int, int, bool]]:
+def _votes(a: _Tokens, b: _Tokens) -> Counter[tuple[int, int, bool]]:
     """(connection of A, connection of B, crossed) -> rare tokens that they share."""
+    starts = np.searchsorted(b.tokens, a.tokens, side="left")
+    counts = np.searchsorted(b.tokens, a.tokens, side="right") - starts
+    at_a = np.repeat(np.arange(len(a.tokens)), counts)
+    # Within the repetitions of one token of A, the tokens of B that equal it, one after the other.
+    at_b = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(len(at_a))
+    places_a, places_b = a.places[at_a], b.places[at_b]
+    pairs = np.stack([places_a >> 1, places_b >> 1, (places_a ^ places_b) & 1], axis=1)
+    distinct, shared = np.unique(pairs, axis=0, return_counts=True)
     votes: Counter[tuple[int, int, bool]] = Counter()
-    for token, places_a in tokens_a.items():
-        places_b = tokens_b.get(token, ())
-        if len(places_a) > RARE or len(places_b) > RARE:
-            continue
-        for connection_a, direction_a in places_a:
-            for connection_b, direction_b in places_b:
-                votes[connection_a, connection_b, direction_a != direction_b] += 1
+    for (in_a, in_b, is_crossed), count in zip(distinct.tolist(), shared.tolist(), strict=True):
+        votes[in_a, in_b, bool(is_crossed)] = count
     return votes
 
 
 def _mac_tokens(reading: Reading) -> _Tokens:
+    """MACs; short ones together with what they are on."""
     segments = reading.segments
-    tokens: _Tokens = defaultdict(set)
-    for place, mac, length, payload, flags in zip(
-        _places(reading),
-        segments.macs.tolist(),
-        segments.mac_lengths.tolist(),
-        segments.payloads.tolist(),
-        (segments.flags & 0x17).tolist(),
-        strict=True,
-    ):
-        if length >= LONG_MAC:
-            tokens[mac].add(place)
-        elif length:
-            tokens[mac, payload, flags].add(place)
-    return tokens
+    is_short = segments.mac_lengths < LONG_MAC
+    company = (segments.payloads ^ (segments.flags.astype(np.uint64) & _KIND_FLAGS)) * _MIXER
+    return _tokens(reading, np.where(is_short, segments.macs ^ company, segments.macs), segments.mac_lengths > 0)
 
 
 def _payload_tokens(reading: Reading) -> _Tokens:
-    segments = reading.segments
-    tokens: _Tokens = defaultdict(set)
-    for place, payload, length in zip(
-        _places(reading), segments.payloads.tolist(), segments.payload_lengths.tolist(), strict=True
-    ):
-        if length >= TELLING_PAYLOAD:
-            tokens[payload].add(place)
-    return tokens
+    return _tokens(reading, reading.segments.payloads, reading.segments.payload_lengths >= TELLING_PAYLOAD)
 
 
-def _places(reading: Reading) -> Iterator[_Place]:
+_KIND_FLAGS = np.uint64(0x17)
+_MIXER = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, so that multiplying by it modulo 2^64 loses nothing."""
+
+
+def _tokens(reading: Reading, values: U64, is_telling: Mask) -> _Tokens:
+    """The rare ones of `values` where they tell something."""
     rows = reading.rows
-    return zip(rows.connection.tolist(), rows.direction.tolist(), strict=True)
+    places = rows.connection[is_telling].astype(np.int64) * 2 + rows.direction[is_telling]
+    tokens = values[is_telling]
+    order = np.lexsort((places, tokens))
+    tokens, places = tokens[order], places[order]
+    is_new = np.ones(len(tokens), dtype=np.bool_)
+    is_new[1:] = (tokens[1:] != tokens[:-1]) | (places[1:] != places[:-1])
+    tokens, places = tokens[is_new], places[is_new]
+    _, inverse, counts = np.unique(tokens, return_inverse=True, return_counts=True)
+    is_rare = counts[inverse] <= RARE
+    return _Tokens(tokens[is_rare], places[is_rare])

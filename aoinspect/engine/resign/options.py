@@ -34,10 +34,10 @@ def replace_signature(header: bytes, signature: bytes) -> bytes:
     options = header[FIXED_HEADER_LENGTH:]
     start, end = found.start - FIXED_HEADER_LENGTH, found.end - FIXED_HEADER_LENGTH
     before, behind = _slot_padding(options, start, end)
-    if -len(signature) % 4 == before + behind:
+    is_padded = -(end - start) % 4 == before + behind
+    if len(signature) == end - start or (is_padded and -len(signature) % 4 == before + behind):
         return _aligned(options[:start] + signature + options[end:])
-    is_aligned = -(end - start) % 4 == before + behind
-    padding = _nops(signature) if is_aligned else b""
+    padding = _nops(signature) if is_padded else b""
     return _aligned(options[: start - before] + signature + padding + options[end + behind :])
 
 
@@ -60,14 +60,15 @@ def _without(options: bytes, option: TcpOption) -> bytes:
 
 
 def _slot_padding(options: bytes, start: int, end: int) -> tuple[int, int]:
-    """How many octets of padding before and behind the option `start`..`end` align it to four octets."""
+    """How many octets of padding before and behind the option `start`..`end` align it; none where not all are there."""
     wanted = -(end - start) % 4
-    behind = before = 0
-    while behind < wanted and end + behind < len(options) and options[end + behind] in _PADDING:
-        behind += 1
-    while behind + before < wanted and start > before and options[start - before - 1] == KIND_NOP:
-        before += 1
-    return before, behind
+    # In front, where the option stands as far from a boundary as such padding would put it.
+    if start % 4 == wanted and options[start - wanted : start] == _NOP * wanted:
+        return wanted, 0
+    behind = options[end : end + wanted]
+    if len(behind) == wanted and all(kind in _PADDING for kind in behind):
+        return 0, wanted
+    return 0, 0
 
 
 def _nops(signature: bytes) -> bytes:

@@ -13,11 +13,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from aoinspect.ao.algorithms import ALGORITHMS, Algorithm
 from aoinspect.ao.mkt import Lifetime, MasterKeyTuple, Origin, TcpOptions
 from aoinspect.errors import KeyFileError
 from aoinspect.keys.importers.model import BGP_PORT
 from aoinspect.keys.model import KeyChain, KeyStore, Network, Peer
+from aoinspect.keys.same_keys import usual_algorithm
 
 SECOND_NS = 1_000_000_000
 _LONGEST_NAME = 48
@@ -185,17 +185,6 @@ def _merged(peers: Sequence[Peer]) -> list[Peer]:
         added = tuple(mkt for mkt in peer.mkts if _without_label(mkt) not in seen)
         merged[scope] = replace(known, mkts=(*known.mkts, *added))
     return [peer for peer in merged.values() if peer.mkts]
-
-
-def usual_algorithm(mkt: MasterKeyTuple) -> Algorithm:
-    """The first algorithm of the table that makes these MACs of this length: kernel and RFC names are one so."""
-    for row in ALGORITHMS:
-        if row.mac_length != mkt.mac_length:
-            continue
-        is_short_aes = mkt.algorithm.name == "cmac(aes)" and mkt.secret is not None and len(mkt.secret) == 16
-        if row.computes_as(mkt.algorithm) or (is_short_aes and row.name == "aes-128-cmac-96"):
-            return row
-    return mkt.algorithm
 
 
 def _check_peer(peer: Peer, abilities: Abilities, problems: _Problems) -> None:

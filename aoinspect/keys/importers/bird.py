@@ -181,11 +181,13 @@ class _Configuration:
 
     def key(self, statement: Statement) -> MasterKeyTuple | None:
         send_id = recv_id = None
+        told: set[str] = set()
         secret = Secret(None)
         algorithm: Algorithm | None = find_algorithm("hmac sha1")
         for item in statement.block or ():
             words = [word.text for word in item.words]
             value = item.value(2 if words[0] in ("send", "recv") else 1)
+            told |= {"send", "recv"} if words[0] == "id" else {words[0]}
             if words[0] == "id":
                 send_id = recv_id = self.key_id(value)
             elif words[:2] == ["send", "id"]:
@@ -197,9 +199,9 @@ class _Configuration:
             elif words[0] == "algorithm" and value is not None:
                 last = item.words[-1]
                 algorithm = self.draft.algorithm(Word(" ".join(words[1:]), value.start, last.end))
-        for name, number in (("send id", send_id), ("recv id", recv_id)):
-            if number is None:
-                self.draft.mistake(statement.words[0], f"this key has no {name} that can be read")
+        for which in ("send", "recv"):
+            if which not in told:
+                self.draft.mistake(statement.words[0], f"this key has no {which} id")
         if send_id is None or recv_id is None or algorithm is None:
             return None
         return self.draft.key(

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import yaml
 
 _MOST_DEPTH = 100
-_MOST_NODES = 2_000_000
+_MOST_REPEATS = 100_000
+"""Nodes that aliases may repeat; what is written out is never too much."""
 _TOML_LINE = re.compile(r"^[ \t]*(?:\[\[?[ \t]*[A-Za-z0-9_-]|[A-Za-z0-9_.\"'-]+[ \t]*=)", re.MULTILINE)
 _STATEMENT = re.compile(r"""[ \t]*(?:[^=\s"']|"[^"]*"|'[^']*')+[ \t]*=[ \t]*""")
 
@@ -277,14 +278,16 @@ class _YamlTree:
     """PyYAML's graph as a tree."""
 
     def __init__(self) -> None:
-        self.nodes = 0
+        self.seen: set[int] = set()
+        self.repeats = 0
 
     def node(self, node: yaml.Node, depth: int) -> Node:
         import yaml
 
         start, end = node.start_mark.index, node.end_mark.index
-        self.nodes += 1
-        if depth > _MOST_DEPTH or self.nodes > _MOST_NODES:
+        self.repeats += id(node) in self.seen
+        self.seen.add(id(node))
+        if depth > _MOST_DEPTH or self.repeats > _MOST_REPEATS:
             raise _SyntaxError(start, "values are nested too deeply, or repeated too often")
         if isinstance(node, yaml.MappingNode):
             return Node(self.members(node, depth), start, end)

@@ -36,7 +36,7 @@ _WORDS = own_words(
     "peer-group peer-groups peer-group-name tcp-ao keychain preferred-send-id transport local-address remote-port",
     "dynamic-neighbors prefix vrf global port",
 )
-_WORDS |= {f"{word}:" for word in _WORDS} | {f'"{word}"' for word in _WORDS}
+_WORDS |= {f"{word}:" for word in _WORDS} | {f'"{word}"' for word in _WORDS} | {":"}
 
 
 def base64_secret(draft: Draft, word: Word | None) -> Secret:

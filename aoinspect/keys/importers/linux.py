@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aoinspect.ao.algorithms import Algorithm, find_algorithm
 from aoinspect.ao.mkt import Lifetime, MasterKeyTuple, TcpOptions
@@ -22,6 +22,7 @@ from aoinspect.keys.importers.documents import Node, read_document
 from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Mark, Secret, Source, Word, own_words, score
 from aoinspect.keys.importers.moments import SECOND_NS
 from aoinspect.keys.model import KeyStore, Network, Peer
+from aoinspect.keys.same_keys import usual_algorithm
 from aoinspect.keys.toml_key import LONGEST_MAC
 
 _TITLE = "Linux's TCP-AO keys"
@@ -210,12 +211,12 @@ class _Dump:
         if algorithm is None or send_id is None or recv_id is None:
             return None
         secret = self.secret(fields)
-        if algorithm.name == "cmac(aes)" and (secret.octets is None or len(secret.octets) == 16):
+        if algorithm.name == "cmac(aes)" and secret.octets is None:
             algorithm = find_algorithm("cmac(aes128)")
         flags = self.flags(fields)
         lifetimes = self.lifetimes(fields, flags if is_authopt else 0)
         exclude = _AUTHOPT_EXCLUDE if is_authopt else _KEYF_EXCLUDE
-        return draft.key(
+        mkt = draft.key(
             start,
             secret,
             algorithm,
@@ -226,6 +227,7 @@ class _Dump:
             send_lifetime=lifetimes[0],
             accept_lifetime=lifetimes[1],
         )
+        return replace(mkt, algorithm=usual_algorithm(mkt))
 
     def mac_length(self, fields: _Fields, algorithm: Algorithm) -> int | None:
         """As it is told; 0 and nothing stand for Linux's default of 12."""

@@ -34,7 +34,7 @@ _WORDS = own_words(
     "peer-groups peer-group peer-group-name auth-password transport local-address network-instance true false forever",
     "openconfig-keychain:keychains",
 )
-_WORDS |= {f'"{word}"' for word in _WORDS}
+_WORDS |= {f'"{word}"' for word in _WORDS} | {":"}
 _ONE_NUMBER = "OpenConfig's key chain has no send and receive ids: key-id is taken for both"
 _U64_MAX = (1 << 64) - 1
 _DEFAULT_INSTANCE = "default"

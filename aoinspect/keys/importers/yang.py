@@ -42,7 +42,7 @@ _WORDS = own_words(
     "local-address listen-range prefix true false ietf-key-chain:key-chains ietf-tcp:authentication aes-key-wrap",
     "enable",
 )
-_WORDS |= {f"{word}:" for word in _WORDS} | {f'"{word}"' for word in _WORDS}
+_WORDS |= {f"{word}:" for word in _WORDS} | {f'"{word}"' for word in _WORDS} | {":"}
 _LIST_KEYS = ("name", "key-id", "remote-address", "neighbor-address", "address", "prefix", "id")
 _ALGORITHMS = {"aes-128": "aes-128-cmac-96"}
 """RFC 9648's own identity; those of RFC 8177 are among the aliases."""

@@ -1,0 +1,138 @@
+"""The same in a real terminal, through tmux; skipped where there is none."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tui.running import PROJECT_ROOT, SAMPLES
+from tests.tui.test_walk import SAMPLE, wrong_keys
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+LAUNCH = f"cd {shlex.quote(str(PROJECT_ROOT))} && {shlex.quote(sys.executable)} -m tests.tui.launch"
+
+
+class Terminal:
+    """A tmux session of its own server."""
+
+    def __init__(self, command: str, size: tuple[int, int]) -> None:
+        self._server = f"aoinspect-{uuid.uuid4().hex[:12]}"
+        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), "sh")
+        self.keys(f"{command}; echo status $?", "Enter")
+
+    def _tmux(self, *arguments: str) -> str:
+        run = subprocess.run(["tmux", "-L", self._server, *arguments], capture_output=True, text=True, check=True)
+        return run.stdout
+
+    def keys(self, *keys: str) -> None:
+        self._tmux("send-keys", "--", *keys)
+
+    def screen(self) -> str:
+        return self._tmux("capture-pane", "-p")
+
+    def wait_for(self, words: str, seconds: float = 20) -> str:
+        """The screen, once it has `words`."""
+        return self.wait_until(lambda screen: words in screen, words, seconds)
+
+    def wait_until(self, condition: Callable[[str], bool], what: str, seconds: float = 20) -> str:
+        deadline = time.monotonic() + seconds
+        while not condition(screen := self.screen()):
+            assert time.monotonic() < deadline, f"{what!r} did not come:\n{screen}"
+            time.sleep(0.1)
+        return screen
+
+    def close(self) -> None:
+        self._tmux("kill-server")
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def start(arguments: str, *, before: str = "", size: tuple[int, int] = (100, 30)) -> Terminal:
+        terminal = Terminal(f"{before}({LAUNCH} {arguments})", size)
+        opened.append(terminal)
+        return terminal
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+def test_the_walk_in_a_real_terminal(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    capture = SAMPLES / f"{SAMPLE}.pcap"
+    saved = tmp_path / "fixed.toml"
+    terminal = start(f"-q {capture} --keys {wrong_keys(tmp_path)}")
+    terminal.wait_for("mismatch ")
+    terminal.wait_for("10.0.0.1")
+    terminal.keys("f")
+    terminal.wait_for("the captured MAC is not the one")
+    terminal.keys("e")
+    terminal.wait_for("H1")
+    terminal.keys("A")
+    terminal.wait_for("+2 verified")
+    terminal.keys("s")
+    terminal.wait_for("save what?")
+    terminal.keys("k")
+    terminal.wait_for("to")
+    terminal.keys("C-u")
+    terminal.keys("-l", str(saved))
+    terminal.keys("Enter")
+    deadline = time.monotonic() + 20
+    while not saved.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    terminal.keys("q")
+    terminal.wait_for("status 0")
+
+
+def test_a_pipe_leaves_the_terminal_to_the_keys(start: Callable[..., Terminal]) -> None:
+    keys = SAMPLES / "rotation.toml"
+    before = f"(cat {SAMPLES / 'rotation.pcap'}; sleep 30) | "
+    terminal = start(f"-q - --keys {keys}", before=before)
+    terminal.wait_for("60 verified")
+    terminal.wait_for("following")
+    terminal.keys("3")
+    terminal.wait_for("the captured MAC is the one")
+    terminal.keys("2")
+    terminal.wait_for("A→B key")
+    terminal.keys("q")
+    terminal.wait_until(lambda screen: "A→B key" not in screen, "the end")
+
+
+def test_a_broken_file_is_told_before_the_screen_is_taken(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    path = tmp_path / "broken.pcap"
+    path.write_bytes(b"\xd4\xc3\xb2\xa1\x02")
+    screen = start(str(path)).wait_for("status 3")
+    assert "broken.pcap" in screen
+    assert "Traceback" not in screen
+
+
+def test_without_a_terminal_it_says_so() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.tui.launch", str(SAMPLES / "rotation.pcap")],
+        cwd=PROJECT_ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert "needs a terminal" in run.stderr
+
+
+def test_forty_columns(start: Callable[..., Terminal]) -> None:
+    terminal = start(f"-q {SAMPLES / 'inject.pcap'} --keys {SAMPLES / 'inject.toml'}", size=(40, 15))
+    terminal.wait_for("18 verified")
+    for key in "2345":
+        terminal.keys(key)
+    terminal.keys("q")
+    assert "Traceback" not in terminal.wait_for("status 0")

@@ -1,4 +1,6 @@
-"""`aoinspect explain CAPTURE`: why segments fail, at which end, and what to change there.
+"""`aoinspect explain CAPTURE [OTHER]`: why segments fail, at which end, and what to change there.
+
+With the capture from the other side of the path, segments are paired instead, and what differs is named.
 
 The capture is read once, and once more where missing ISNs were found; the failing segments that are looked at are kept
 while it is read, so it may be a pipe. A corrected key file is written only where none is, and never printed.
@@ -43,6 +45,12 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
         allow_abbrev=False,
     )
     parser.add_argument("capture", metavar="CAPTURE", help="pcap or pcapng, also compressed; - is stdin")
+    parser.add_argument(
+        "other",
+        metavar="OTHER",
+        nargs="?",
+        help="the same traffic captured on the other side of the path: say what was rewritten on the way",
+    )
     shared.add_arguments(parser)
     add_recovery_argument(parser)
     place = parser.add_mutually_exclusive_group()
@@ -77,6 +85,8 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
         raise UsageError("--force belongs to --write")
     if options.write is not None and os.path.lexists(options.write) and not options.force:
         raise UsageError(f"{options.write}: it exists; name another file, or add --force to replace it")
+    if options.other is not None:
+        return _compare(options, shared)
     store = shared.load_keys(options)
     if not store.peers:
         raise UsageError("explaining needs the keys as they are thought to be: --keys FILE")
@@ -94,6 +104,41 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
         shared.tell(f"warning: {problem}")
     if reader.damage is not None and not options.quiet:
         shared.tell(f"{options.capture}: warning: damaged at octet {reader.damage.offset}: {reader.damage.message}")
+    return 0
+
+
+def _compare(options: argparse.Namespace, shared: SharedParts) -> int:
+    """What the path between two captures rewrites. Works without keys, and then says nothing of verdicts."""
+    from aoinspect.engine.comparison import compare_captures
+    from aoinspect.engine.pipeline import Analyzer, analyse
+    from aoinspect.engine.single_frame import CaptureSource
+    from aoinspect.progress import ProgressBar
+
+    for option, value in (("--frame", options.frame), ("--connection", options.connection), ("--write", options.write)):
+        if value is not None:
+            raise UsageError(f"{option} belongs to one capture: leave out either it or OTHER")
+    store = shared.load_keys(options)
+    registry = shared.load_registry(options)
+
+    def read(source: CaptureSource) -> Analyzer:
+        analyzer = Analyzer(store, registry)
+        with ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()) as bar:
+            analyse([source.open()], analyzer, progress=bar.update)
+        return analyzer
+
+    with CaptureSource(options.capture) as source, CaptureSource(options.other) as other:
+        analyzer, other_analyzer = read(source), read(other)
+        if analyzer.totals.is_interrupted or other_analyzer.totals.is_interrupted:
+            return _INTERRUPTED
+        comparison = compare_captures(analyzer, other_analyzer, source, other)
+    if options.format == "json":
+        from aoinspect.report.comparison_json import comparison_json
+
+        print(comparison_json(comparison))
+    else:
+        from aoinspect.report.comparison_text import print_comparison
+
+        print_comparison(comparison, shared.open_console())
     return 0
 
 

@@ -58,7 +58,9 @@ protocol bgp {
 protocol bgp five { local as 65001; neighbor fe80::5%eth0 as 65014; password "old way"; }
 protocol bgp six from edges { neighbor 192.0.2.16 as 65016; authentication none; }
 protocol bgp seven { neighbor 192.0.2.17 as 65017; }
-protocol rpki cache { roa4 { table r4; }; remote 192.0.2.20 port 8282; transport tcp { authentication md5; password "rpki"; }; }
+protocol rpki cache {
+  roa4 { table r4; }; remote 192.0.2.20 port 8282; transport tcp { authentication md5; password "rpki"; };
+}
 """
 
 
@@ -168,5 +170,6 @@ def test_a_cut_file_gives_what_is_whole_and_tells_it() -> None:
 
 
 def test_templates_that_take_from_each_other_end() -> None:
-    text = 'template bgp a from b { password "x"; } template bgp b from a { }\nprotocol bgp c from a { neighbor 192.0.2.1; }'
+    templates = 'template bgp a from b { password "x"; } template bgp b from a { }'
+    text = templates + "protocol bgp c from a { neighbor 192.0.2.1; }"
     assert only_key(read("bird", text)).secret == b"x"

@@ -79,7 +79,7 @@ def test_every_neighbour_has_its_own_keys_or_its_groups() -> None:
 def test_ids_algorithm_flag_and_place_of_a_key() -> None:
     (mkt,) = peers_by_remote(read("rustbgpd", WHOLE))["10.0.0.3/32"].mkts
     assert (mkt.send_id, mkt.recv_id, mkt.algorithm.name) == (1, 2, "aes-128-cmac-96")
-    assert (mkt.tcp_options, str(mkt.origin)) == (TcpOptions.AUTO, "edge.cfg:29")
+    assert (mkt.tcp_options, str(mkt.origin)) == (TcpOptions.AUTO, "edge.cfg:30")
 
 
 def test_another_port_of_the_neighbour_is_another_way() -> None:
@@ -103,7 +103,7 @@ def test_a_key_that_lacks_something_is_told(missing: str) -> None:
 
 def test_an_algorithm_that_is_not_known_is_told_and_not_repeated() -> None:
     store = read("rustbgpd", WHOLE.replace("cmac(aes128)", "canary"))
-    assert warnings_of(store)[0] == "33: no algorithm of TCP-AO that is known here"
+    assert warnings_of(store)[0] == "34: no algorithm of TCP-AO that is known here"
     assert "canary" not in store.warnings[0].message
 
 

@@ -110,7 +110,7 @@ class TestIetf:
     def test_keys_without_ids_are_told_with_their_line(self) -> None:
         text = json.dumps(json.loads(chain(key(**{"ietf-tcp:authentication": {"ao": {"send-id": 1}}}))), indent=1)
         told = error_of("ietf", text)
-        assert told.startswith("edge.cfg:8:16: this key has no recv-id, so TCP-AO cannot use it")
+        assert told.startswith("edge.cfg:8:17: this key has no recv-id, so TCP-AO cannot use it")
         assert "teststring" not in told
 
     def test_the_device_that_the_caller_names_has_the_keys(self) -> None:

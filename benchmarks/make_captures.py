@@ -62,9 +62,7 @@ class Profile:
 PROFILES = (
     Profile("bgp", "BGP sizes over 1,000 connections, HMAC-SHA-1-96", 300_000, 1000, 1000),
     Profile("bulk", "one connection, full segments, HMAC-SHA-1-96", 200_000, 1, 1, full_size=True),
-    Profile(
-        "ipv6", "BGP sizes over 1,000 connections, IPv6, HMAC-SHA-1-96", 300_000, 1000, 1000, ip_version=6
-    ),
+    Profile("ipv6", "BGP sizes over 1,000 connections, IPv6, HMAC-SHA-1-96", 300_000, 1000, 1000, ip_version=6),
     Profile(
         "cmac",
         "BGP sizes over 1,000 connections, AES-128-CMAC-96",
@@ -145,9 +143,7 @@ class Direction:
         """The IPv4 or IPv6 header."""
         if self.version == 6:
             return struct.pack("!IHBB", 6 << 28, segment_length, 6, 64) + self.addresses
-        header = (
-            struct.pack("!BBHHHBBH", 0x45, 0xC0, 20 + segment_length, 0, 0x4000, 64, 6, 0) + self.addresses
-        )
+        header = struct.pack("!BBHHHBBH", 0x45, 0xC0, 20 + segment_length, 0, 0x4000, 64, 6, 0) + self.addresses
         return header[:10] + checksum(header).to_bytes(2, "big") + header[12:]
 
     def frame(self, ack: int, flags: int, other_options: bytes, payload: bytes, sign: Signer | None) -> bytes:
@@ -195,9 +191,7 @@ class TalkingConnection:
         """SYN, SYN-ACK, ACK."""
         sign_syn = signer(algorithm, self.client.context(0)) if self.is_protected else None
         yield self.client.frame(0, SYN, SYN_OPTIONS, b"", sign_syn)
-        yield self.server.frame(
-            self.client.position & 0xFFFFFFFF, SYN | ACK, SYN_OPTIONS, b"", self.server.sign
-        )
+        yield self.server.frame(self.client.position & 0xFFFFFFFF, SYN | ACK, SYN_OPTIONS, b"", self.server.sign)
         yield self.say(0, b"")
 
     def say(self, end: int, payload: bytes) -> bytes:
@@ -214,9 +208,7 @@ def bgp_update(prefixes: int) -> bytes:
     return BGP_MARKER + struct.pack("!HB", 19 + len(body), 2) + body
 
 
-def frames_of(
-    profile: Profile, segments: int, generator: np.random.Generator
-) -> Iterator[tuple[bytes, bool]]:
+def frames_of(profile: Profile, segments: int, generator: np.random.Generator) -> Iterator[tuple[bytes, bool]]:
     """Every frame of a capture, in order, and whether it is signed."""
     count = max(1, min(profile.connections, segments // 10))
     isns = generator.integers(0, 2**32, (count, 2)).tolist()

@@ -38,9 +38,7 @@ class Cost:
     """Standard error's last line."""
 
 
-def run(
-    command: Sequence[str], *, keeps_output: bool = False, environment: Mapping[str, str] | None = None
-) -> Cost:
+def run(command: Sequence[str], *, keeps_output: bool = False, environment: Mapping[str, str] | None = None) -> Cost:
     """Runs a command to its end. Raises OSError where it cannot be started."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
@@ -110,6 +108,4 @@ def machine() -> str:
     if cpu_facts.exists():
         named = re.search(r"^model name\s*:\s*(.+)$", cpu_facts.read_text(), re.MULTILINE)
         processor = named.group(1) if named else processor
-    return (
-        f"{processor}, {os.cpu_count()} cores, {platform.system()} {platform.release()} {platform.machine()}"
-    )
+    return f"{processor}, {os.cpu_count()} cores, {platform.system()} {platform.release()} {platform.machine()}"

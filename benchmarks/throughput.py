@@ -95,9 +95,7 @@ def contestants(directory: Path, aoinspect_options: Sequence[str]) -> tuple[list
             "-e",
             "tcp.options.ao.mac",
         ]
-        found.append(
-            Contestant("tshark fields", lambda made: [tshark, "-n", "-r", str(made.capture), *fields])
-        )
+        found.append(Contestant("tshark fields", lambda made: [tshark, "-n", "-r", str(made.capture), *fields]))
         # ... and the least that tshark does.
         found.append(Contestant("tshark summary", lambda made: [tshark, "-n", "-r", str(made.capture)]))
     else:
@@ -138,9 +136,7 @@ def measure(made: MadeCapture, programs: Sequence[Contestant], rounds: int) -> l
     for _ in range(rounds):
         for program in programs:
             command = program.command(made)
-            costs[program.name].append(
-                run(command, keeps_output=program.counts is not None, environment=ENVIRONMENT)
-            )
+            costs[program.name].append(run(command, keeps_output=program.counts is not None, environment=ENVIRONMENT))
     return [
         Measured(
             name=program.name,
@@ -155,9 +151,7 @@ def measure(made: MadeCapture, programs: Sequence[Contestant], rounds: int) -> l
 
 def start_up(rounds: int) -> tuple[float, float]:
     """CPU seconds of `aoinspect --version`, and of a bare Python that does nothing."""
-    version = median(
-        run([*AOINSPECT, "--version"], environment=ENVIRONMENT).cpu_seconds for _ in range(rounds)
-    )
+    version = median(run([*AOINSPECT, "--version"], environment=ENVIRONMENT).cpu_seconds for _ in range(rounds))
     bare = median(run([sys.executable, "-c", "pass"]).cpu_seconds for _ in range(rounds))
     return version, bare
 
@@ -175,9 +169,7 @@ def stage_seconds(made: MadeCapture) -> dict[str, float]:
     return stages
 
 
-def print_capture(
-    made: MadeCapture, results: Sequence[Measured], start_up_us: float, uses_wall: bool
-) -> None:
+def print_capture(made: MadeCapture, results: Sequence[Measured], start_up_us: float, uses_wall: bool) -> None:
     """The table of one capture."""
     size_mb = made.capture.stat().st_size / 1e6
     print(f"\n{made.profile.name}: {made.profile.shows}")
@@ -220,16 +212,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="1: 1.5 million segments (default)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--only", action="append", choices=names, help="this capture (repeatable); all by default"
-    )
-    parser.add_argument(
-        "--directory", type=Path, help="where captures go and stay; a temporary one by default"
-    )
+    parser.add_argument("--only", action="append", choices=names, help="this capture (repeatable); all by default")
+    parser.add_argument("--directory", type=Path, help="where captures go and stay; a temporary one by default")
     parser.add_argument("--cores", type=int, default=1, help="how many cores everything is pinned to")
-    parser.add_argument(
-        "--without", action="append", default=[], metavar="PROGRAM", help="leave a program out"
-    )
+    parser.add_argument("--without", action="append", default=[], metavar="PROGRAM", help="leave a program out")
     parser.add_argument("--aoinspect-options", type=shlex.split, default=[], help="more options for `verify`")
     parser.add_argument("--json", type=Path, help="write the medians there as well")
     return parser.parse_args()

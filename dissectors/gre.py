@@ -69,9 +69,7 @@ def describe(scribe: Scribe) -> None:
         (SEQUENCE, "Sequence number", "gre.flags.sequence_number"),
         (ACKNOWLEDGMENT, "Acknowledgment", "gre.flags.ack"),
     )
-    scribe.field(
-        "Flags and version", f"0x{word:04x}", 0, 2, "gre.flags_and_version", flags(scribe, word, 0, 2, bits)
-    )
+    scribe.field("Flags and version", f"0x{word:04x}", 0, 2, "gre.flags_and_version", flags(scribe, word, 0, 2, bits))
     protocol = scribe.number("Protocol", 2, 2, "gre.proto", show_ethertype)
     version = word & VERSION_MASK
     if version != 0 and (version, protocol) != (1, PPTP):

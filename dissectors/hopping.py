@@ -45,7 +45,5 @@ def lead(
         is_fragment = None if is_fragment is None else is_fragment & ~is_cut
         destinations = None if destinations is None else np.where(is_cut, question.starts, destinations)
         vlans = None if vlans is None else np.where(is_cut, np.uint16(0), vlans)
-        interface_numbers = (
-            None if interface_numbers is None else np.where(is_cut, NOTHING, interface_numbers)
-        )
+        interface_numbers = None if interface_numbers is None else np.where(is_cut, NOTHING, interface_numbers)
     return Hop(numbers, starts, ends, is_cut, fallbacks, is_fragment, destinations, vlans, interface_numbers)

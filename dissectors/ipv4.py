@@ -133,9 +133,7 @@ def _write_options(scribe: Scribe, header_length: int) -> None:
         room = header_length - offset
         length = scribe.peek(offset + 1, 1) if room >= 2 else 0
         if not 2 <= length <= room:
-            scribe.field(
-                "malformed", f"option {kind} has length {length}, with room for {room}", offset, room
-            )
+            scribe.field("malformed", f"option {kind} has length {length}, with room for {room}", offset, room)
             return
         label = OPTION_NAMES.get(kind, f"Option {kind}")
         value = scribe.take(offset + 2, length - 2)

@@ -100,9 +100,7 @@ def _follow_one(question: Headers, chain: Chain, rows: I64) -> I64:
         _move_destinations(question, chain, rows[routes], positions[routes], lengths[routes])
     hop_by_hop = np.flatnonzero(~is_cut & (kinds == HOP_BY_HOP))
     if len(hop_by_hop):
-        chain.jumbo_lengths[rows[hop_by_hop]] = _jumbo_lengths(
-            octets, positions[hop_by_hop], behind[hop_by_hop]
-        )
+        chain.jumbo_lengths[rows[hop_by_hop]] = _jumbo_lengths(octets, positions[hop_by_hop], behind[hop_by_hop])
 
     chain.is_cut[rows] = is_cut
     chain.is_fragment[rows] = is_fragment
@@ -169,15 +167,11 @@ def write_chain(scribe: Scribe, number: int, offset: int) -> tuple[int, int, int
                 )
         word = scribe.peek(offset + 2, 2)
         if number == FRAGMENT:
-            children.append(
-                scribe.make("Offset", f"{word & 0xFFF8} octets", offset + 2, 2, "ipv6.fraghdr.offset")
-            )
+            children.append(scribe.make("Offset", f"{word & 0xFFF8} octets", offset + 2, 2, "ipv6.fraghdr.offset"))
             more = "set" if word & 1 else "not set"
             children.append(scribe.make("More fragments", more, offset + 3, 1, "ipv6.fraghdr.more"))
             identification = f"0x{scribe.peek(offset + 4, 4):08x}"
-            children.append(
-                scribe.make("Identification", identification, offset + 4, 4, "ipv6.fraghdr.ident")
-            )
+            children.append(scribe.make("Identification", identification, offset + 4, 4, "ipv6.fraghdr.ident"))
         scribe.field(NAMES[number], "", offset, length, None, children)
         offset += length
         if number == FRAGMENT and word & FRAGMENT_MASK:
@@ -199,9 +193,7 @@ def _route_fields(scribe: Scribe, offset: int, length: int) -> list[Field]:
             at = offset + 8 + index * 16
             is_final = index == final and 0 < segments_left <= addresses
             label = "Final destination" if is_final else "Address"
-            written.append(
-                scribe.make(label, str(IPv6Address(scribe.take(at, 16))), at, 16, "ipv6.routing.address")
-            )
+            written.append(scribe.make(label, str(IPv6Address(scribe.take(at, 16))), at, 16, "ipv6.routing.address"))
     return written
 
 

@@ -111,9 +111,7 @@ class Registry:
         first, last = _number_range(numbers, rule)
         known_namespaces = self._known_namespaces()
         if namespace not in known_namespaces:
-            raise ValueError(
-                f'"{rule}": nothing leads to "{namespace}"; known: {", ".join(known_namespaces)}'
-            )
+            raise ValueError(f'"{rule}": nothing leads to "{namespace}"; known: {", ".join(known_namespaces)}')
         known_names = self.names()
         if name not in known_names:
             raise ValueError(f'"{rule}": there is no dissector "{name}"; known: {", ".join(known_names)}')
@@ -134,9 +132,7 @@ class Registry:
         return found
 
     def _known_namespaces(self) -> list[str]:
-        led_to = {
-            dissector.leads_to for dissector in self._by_name.values() if dissector.leads_to is not None
-        }
+        led_to = {dissector.leads_to for dissector in self._by_name.values() if dissector.leads_to is not None}
         return sorted(led_to | set(self._by_namespace))
 
     def _load_installed(self) -> None:
@@ -164,9 +160,7 @@ def _number_range(numbers: str, rule: str) -> tuple[int, int]:
         first = int(first_text, 0)
         last = int(last_text, 0) if dash else first
     except ValueError:
-        raise ValueError(
-            f'"{rule}": "{numbers.strip()}" is no number and no range such as 8472-8474'
-        ) from None
+        raise ValueError(f'"{rule}": "{numbers.strip()}" is no number and no range such as 8472-8474') from None
     if not 0 <= first <= last <= 0xFFFF:
         raise ValueError(f'"{rule}": numbers run from 0 to 65535, the smaller one first')
     return first, last
@@ -205,9 +199,7 @@ def _checked(candidate: object) -> Dissector:
     if not candidate.name or not candidate.keys:
         raise ValueError("the dissector has no name or no keys")
     for key in candidate.keys:
-        is_key = (
-            isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and isinstance(key[1], int)
-        )
+        is_key = isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and isinstance(key[1], int)
         if not is_key:
             raise ValueError(f'the key {key!r} is not of the form ("udp.port", 4789)')
     if not callable(candidate.describe) or not (candidate.hop is None or callable(candidate.hop)):

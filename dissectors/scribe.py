@@ -108,9 +108,7 @@ class Scribe:
     def malformed(self, reason: str, offset: int = 0, size: int = 0) -> None:
         """Write what is wrong with the header; nothing follows it."""
         start = min(self.start + offset, len(self.octets))
-        self._fields.append(
-            Field("malformed", reason, start, min(start + size, len(self.octets)), (), "_ws.malformed")
-        )
+        self._fields.append(Field("malformed", reason, start, min(start + size, len(self.octets)), (), "_ws.malformed"))
         self._next_key = self._fallback_key = None
 
     def leads_to(
@@ -125,9 +123,7 @@ class Scribe:
         self._next_end = self.end if end is None else min(end, self.end)
         self.header_end = max(self.header_end, min(self._next_start, self.limit))
         if self._next_start > self._next_end:
-            self.malformed(
-                f"the header ends {self._next_start - self._next_end} octets behind its layer's end"
-            )
+            self.malformed(f"the header ends {self._next_start - self._next_end} octets behind its layer's end")
             return
         self._next_key = None if number == NOTHING else (namespace, number)
         self._fallback_key = None if fallback == NOTHING else (namespace, fallback)
@@ -144,9 +140,7 @@ class Scribe:
         self.malformed(f"{missing} inside this header", max(0, self.header_end - self.start))
 
 
-def describing(
-    title: str, name: str
-) -> Callable[[Callable[[Scribe], None]], Callable[[bytes, int, int], Layer]]:
+def describing(title: str, name: str) -> Callable[[Callable[[Scribe], None]], Callable[[bytes, int, int], Layer]]:
     """Make a function that writes to a `Scribe` into a dissector's total `describe`."""
 
     def decorate(write: Callable[[Scribe], None]) -> Callable[[bytes, int, int], Layer]:
@@ -174,11 +168,8 @@ def hexadecimal(digits: int) -> Callable[[int], str]:
     return lambda number: f"0x{number:0{digits}x}"
 
 
-def flags(
-    scribe: Scribe, word: int, offset: int, size: int, bits: Sequence[tuple[int, str, str]]
-) -> tuple[Field, ...]:
+def flags(scribe: Scribe, word: int, offset: int, size: int, bits: Sequence[tuple[int, str, str]]) -> tuple[Field, ...]:
     """One child a flag, "set" or "not set", of (mask, label, Wireshark's name)."""
     return tuple(
-        scribe.make(label, "set" if word & mask else "not set", offset, size, name)
-        for mask, label, name in bits
+        scribe.make(label, "set" if word & mask else "not set", offset, size, name) for mask, label, name in bits
     )

@@ -69,9 +69,7 @@ def describe(scribe: Scribe) -> None:
     names = [short for mask, _, short, _ in FLAGS if word & mask]
     bits = [(mask, f"{label} ({short})", name) for mask, label, short, name in FLAGS]
     children = flags(scribe, word, 12, 2, bits)
-    scribe.field(
-        "Flags", f"0x{word & 0xFFF:03x} ({', '.join(names) or 'none'})", 12, 2, "tcp.flags", children
-    )
+    scribe.field("Flags", f"0x{word & 0xFFF:03x} ({', '.join(names) or 'none'})", 12, 2, "tcp.flags", children)
     scribe.summary = f"{source} > {destination} [{', '.join(names)}] seq {sequence}"
     scribe.number("Window", 14, 2, "tcp.window_size_value")
     scribe.number("Checksum", 16, 2, "tcp.checksum", hexadecimal(4))

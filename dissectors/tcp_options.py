@@ -62,11 +62,7 @@ def write_options(scribe: Scribe, header_length: int) -> None:
         room = readable - offset
         length = scribe.peek(offset + 1, 1) if room >= 2 else 0
         if not 2 <= length <= room:
-            reason = (
-                f"option {kind} has length {length}, with room for {room} octets"
-                if room >= 2
-                else "no length"
-            )
+            reason = f"option {kind} has length {length}, with room for {room} octets" if room >= 2 else "no length"
             written.append(scribe.make("malformed", reason, offset, room, "_ws.malformed"))
             break
         written.append(_option(scribe, kind, offset, length))
@@ -192,14 +188,10 @@ def _experiment(scribe: Scribe, kind: int, offset: int, length: int) -> Written:
     identifier = scribe.peek(offset + 2, 2)
     value = scribe.take(offset + 4, length - 4).hex()
     is_fast_open = identifier == FAST_OPEN_EXPERIMENT
-    children = [
-        scribe.make("Identifier", f"0x{identifier:04x}", offset + 2, 2, "tcp.options.experimental.exid")
-    ]
+    children = [scribe.make("Identifier", f"0x{identifier:04x}", offset + 2, 2, "tcp.options.experimental.exid")]
     if length > 4:
         label, name = (
-            ("Cookie", "tcp.options.tfo.cookie")
-            if is_fast_open
-            else ("Content", "tcp.options.experimental.data")
+            ("Cookie", "tcp.options.tfo.cookie") if is_fast_open else ("Content", "tcp.options.experimental.data")
         )
         children.append(scribe.make(label, value, offset + 4, length - 4, name))
     return f"0x{identifier:04x} {value}".rstrip(), "tcp.options.experimental", tuple(children)

@@ -13,9 +13,7 @@ from dissectors.hopping import lead
 from dissectors.octets import fields
 from dissectors.scribe import Scribe, describing, hexadecimal
 
-HEADER = np.dtype(
-    [("source_port", ">u2"), ("destination_port", ">u2"), ("length", ">u2"), ("checksum", ">u2")]
-)
+HEADER = np.dtype([("source_port", ">u2"), ("destination_port", ">u2"), ("length", ">u2"), ("checksum", ">u2")])
 
 
 def hop(question: Headers) -> Hop:

@@ -36,9 +36,7 @@ def tcp_segment(
     if len(options) % 4 or len(options) > 40:
         raise ValueError(f"{len(options)} octets of options do not make a TCP header")
     data_offset = (20 + len(options)) // 4
-    header = struct.pack(
-        "!HHIIBBHHH", *ports, seq, ack, data_offset << 4 | flags >> 8, flags & 0xFF, window, 0, 0
-    )
+    header = struct.pack("!HHIIBBHHH", *ports, seq, ack, data_offset << 4 | flags >> 8, flags & 0xFF, window, 0, 0)
     return header + options + payload
 
 
@@ -90,15 +88,7 @@ def ip_fragments(packet: bytes, fragment_octets: int) -> list[bytes]:
         else:
             total_length = struct.pack("!H", 20 + len(piece))
             position = struct.pack("!H", more << 13 | start // 8)
-            bare = (
-                header[:2]
-                + total_length
-                + header[4:6]
-                + position
-                + header[8:10]
-                + b"\x00\x00"
-                + header[12:20]
-            )
+            bare = header[:2] + total_length + header[4:6] + position + header[8:10] + b"\x00\x00" + header[12:20]
             fragments.append(bare[:10] + internet_checksum(bare).to_bytes(2, "big") + bare[12:] + piece)
     return fragments
 
@@ -108,9 +98,7 @@ def ethertype(packet: bytes) -> int:
     return 0x86DD if packet[0] >> 4 == 6 else 0x0800
 
 
-def ethernet(
-    packet: bytes, tags: Iterable[tuple[int, int]] = (), ethertype_inside: int | None = None
-) -> bytes:
+def ethernet(packet: bytes, tags: Iterable[tuple[int, int]] = (), ethertype_inside: int | None = None) -> bytes:
     """An Ethernet frame, padded to 60 octets; `tags` are (TPID, VLAN number), the outermost first."""
     frame = bytes.fromhex("020000000002020000000001")
     for tpid, vlan in tags:
@@ -138,9 +126,7 @@ def linux_cooked_on(interface: int) -> Encapsulate:
     """LINKTYPE_LINUX_SLL2 with an interface number."""
 
     def encapsulate(packet: bytes) -> bytes:
-        header = struct.pack(
-            "!HHIHBB8s", ethertype(packet), 0, interface, 1, 0, 6, b"\x02\x00\x00\x00\x00\x01"
-        )
+        header = struct.pack("!HHIHBB8s", ethertype(packet), 0, interface, 1, 0, 6, b"\x02\x00\x00\x00\x00\x01")
         return header + packet
 
     return encapsulate
@@ -188,9 +174,7 @@ def write_pcap(
     parts = [struct.pack(mark + "IHHiIII", magic, 2, 4, 0, 0, snap_length, link_type)]
     for record in records:
         seconds, rest_ns = divmod(record.time_ns, 10**9)
-        parts.append(
-            struct.pack(mark + "IIII", seconds, rest_ns // tick_ns, len(record.octets), record.wire_length)
-        )
+        parts.append(struct.pack(mark + "IIII", seconds, rest_ns // tick_ns, len(record.octets), record.wire_length))
         parts.append(record.octets)
     return b"".join(parts)
 

@@ -59,9 +59,7 @@ def test_the_c_program_verifies_every_signed_segment_of_the_benchmark_captures(
     assert (counts["ao_segments"] < counts["tcp_segments"]) == (name == "mostly-unprotected")
 
 
-def test_the_same_seed_makes_the_same_octets_and_another_seed_makes_others(
-    captures: Path, tmp_path: Path
-) -> None:
+def test_the_same_seed_makes_the_same_octets_and_another_seed_makes_others(captures: Path, tmp_path: Path) -> None:
     for seed in (1, 2):
         make_captures(tmp_path, seed)
         for name in NAMES:

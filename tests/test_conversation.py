@@ -171,9 +171,7 @@ def test_tshark_puts_fragments_together_again(client: str, server: str, tmp_path
     (segment,) = Conversation(client=client, server=server).data("a", 3000).segments
     fragments = packets.ip_fragments(segment.packet, 1024)
     records = [packets.Record(packets.ethernet(piece), 2000, index) for index, piece in enumerate(fragments)]
-    rows = read_with_tshark(
-        packets.write_pcap(records), tmp_path / "capture", "tcp.len", "tcp.checksum.status"
-    )
+    rows = read_with_tshark(packets.write_pcap(records), tmp_path / "capture", "tcp.len", "tcp.checksum.status")
     assert rows == [["", ""]] * (len(fragments) - 1) + [["3000", "1"]]
 
 
@@ -210,9 +208,7 @@ def signs_rightly(packet: bytes, key: Key, isns: tuple[int, int], sne: int) -> b
     source, destination = (".".join(map(str, packet[start : start + 4])) for start in (12, 16))
     segment = packet[20:]
     source_port, destination_port = struct.unpack("!HH", segment[:4])
-    option = next(
-        segment[start:end] for kind, start, end in signer.option_ranges(segment) if kind == signer.AO_KIND
-    )
+    option = next(segment[start:end] for kind, start, end in signer.option_ranges(segment) if kind == signer.AO_KIND)
     context = signer.kdf_context(source, destination, source_port, destination_port, *isns)
     message = signer.mac_input(sne, source, destination, segment, key.include_options)
     return signer.mac(key, signer.traffic_key(key, context), message)[: len(option) - 4] == option[4:]
@@ -263,16 +259,12 @@ def test_faults_of_the_option_change_what_lies_on_the_wire() -> None:
     broken = spoken().break_option_length(3).segments[-1].packet
     assert broken[20 + 20 + 12 : 20 + 20 + 14] == b"\x1d\x03"
     flipped = spoken().flip_bit(19, 7).segments[-1].packet
-    differing = [
-        i for i, (x, y) in enumerate(zip(flipped, spoken().segments[-1].packet, strict=True)) if x != y
-    ]
+    differing = [i for i, (x, y) in enumerate(zip(flipped, spoken().segments[-1].packet, strict=True)) if x != y]
     assert set(differing) - {36, 37} == {39}
 
 
 def test_lost_segments_are_sent_but_not_captured_and_come_again_under_the_key_of_now() -> None:
-    conversation = (
-        Conversation(BASIC).handshake().data("a", 40).lose().ack("b").switch("a", "k2").retransmit_lost()
-    )
+    conversation = Conversation(BASIC).handshake().data("a", 40).lose().ack("b").switch("a", "k2").retransmit_lost()
     first, again = conversation.lost[0].plan, conversation.segments[-1].plan
     assert (first.position, first.payload) == (again.position, again.payload)
     assert (first.key_id, again.key_id) == (1, 2)

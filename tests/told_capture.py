@@ -109,9 +109,7 @@ def known_connection(a: Socket, b: Socket, isns: tuple[int, int], segments: Sequ
     return "\n".join(lines) + "\n"
 
 
-def peer_with_keys(
-    local: Socket, remote: Socket, keys: Iterable[Key], seen_from_client: bool, port: int
-) -> str:
+def peer_with_keys(local: Socket, remote: Socket, keys: Iterable[Key], seen_from_client: bool, port: int) -> str:
     """A `[[peer]]` of a key file with keys of its own."""
     lines = ["[[peer]]", f'local = "{local.address}"', f'remote = "{remote.address}"', f"port = {port}"]
     for key in keys:
@@ -175,9 +173,7 @@ class Capture:
     ) -> bytes:
         """The capture as a pcap file; `link_type` must be what `encapsulate` makes."""
         records = self.records(encapsulate)
-        return packets.write_pcap(
-            records, byte_order=byte_order, nanoseconds=nanoseconds, link_type=link_type
-        )
+        return packets.write_pcap(records, byte_order=byte_order, nanoseconds=nanoseconds, link_type=link_type)
 
     def to_pcapng(
         self,
@@ -196,9 +192,7 @@ class Capture:
 def merge(conversations: Iterable[Conversation]) -> Capture:
     """One capture of several conversations, in order of time."""
     captures = [conversation.capture() for conversation in conversations]
-    segments = sorted(
-        (s for capture in captures for s in capture.segments), key=lambda segment: segment.time_ns
-    )
+    segments = sorted((s for capture in captures for s in capture.segments), key=lambda segment: segment.time_ns)
     return Capture(
         segments=tuple(segments),
         key_entries=tuple(entry for capture in captures for entry in capture.key_entries),

@@ -308,9 +308,7 @@ def _fold(spelling: str) -> str:
 
 
 _BY_SPELLING = {
-    _fold(spelling): algorithm
-    for algorithm in ALGORITHMS
-    for spelling in (algorithm.name, *algorithm.aliases)
+    _fold(spelling): algorithm for algorithm in ALGORITHMS for spelling in (algorithm.name, *algorithm.aliases)
 }
 
 TCP_MD5: Algorithm = _BY_SPELLING["tcp-md5"]

@@ -112,12 +112,8 @@ def segment_mac(mkt: MasterKeyTuple, traffic_key: bytes, message: bytes) -> byte
 def header_length_of(segment: bytes) -> int:
     """Octets of a segment's TCP header, options included; ValueError where it has fewer than it says."""
     if len(segment) < FIXED_HEADER_LENGTH:
-        raise ValueError(
-            f"a TCP header has at least {FIXED_HEADER_LENGTH} octets, this segment has {len(segment)}"
-        )
+        raise ValueError(f"a TCP header has at least {FIXED_HEADER_LENGTH} octets, this segment has {len(segment)}")
     header_length = (segment[12] >> 4) * 4
     if not FIXED_HEADER_LENGTH <= header_length <= len(segment):
-        raise ValueError(
-            f"the data offset says {header_length} octets of header, the segment has {len(segment)}"
-        )
+        raise ValueError(f"the data offset says {header_length} octets of header, the segment has {len(segment)}")
     return header_length

@@ -103,9 +103,7 @@ class AoOption:
             if not 0 <= key_id <= 255:
                 raise ValueError(f"a {name} is 0..255, not {key_id}")
         if len(self.mac) > MAX_OPTIONS_LENGTH - AO_OVERHEAD:
-            raise ValueError(
-                f"a MAC of {len(self.mac)} octets does not fit the {MAX_OPTIONS_LENGTH} of all options"
-            )
+            raise ValueError(f"a MAC of {len(self.mac)} octets does not fit the {MAX_OPTIONS_LENGTH} of all options")
 
     def pack(self) -> bytes:
         """The option's octets, without padding."""

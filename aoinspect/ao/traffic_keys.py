@@ -43,15 +43,10 @@ def kdf_context(
     """
     check_addresses(source, destination)
     try:
-        return (
-            source
-            + destination
-            + struct.pack("!HHII", source_port, destination_port, source_isn, destination_isn)
-        )
+        return source + destination + struct.pack("!HHII", source_port, destination_port, source_isn, destination_isn)
     except struct.error:
         raise ValueError(
-            f"ports {source_port}, {destination_port} must have 16 bits, "
-            f"ISNs {source_isn}, {destination_isn} 32 bits"
+            f"ports {source_port}, {destination_port} must have 16 bits, ISNs {source_isn}, {destination_isn} 32 bits"
         ) from None
 
 
@@ -71,6 +66,4 @@ def derive_traffic_key(mkt: MasterKeyTuple, context: bytes) -> bytes:
 def check_addresses(source: bytes, destination: bytes) -> None:
     """Raises ValueError unless both are IPv4 addresses (4 octets) or both IPv6 addresses (16 octets)."""
     if len(source) != len(destination) or len(source) not in ADDRESS_LENGTHS:
-        raise ValueError(
-            f"addresses have 4 or 16 octets, both the same, not {len(source)} and {len(destination)}"
-        )
+        raise ValueError(f"addresses have 4 or 16 octets, both the same, not {len(source)} and {len(destination)}")

@@ -47,9 +47,7 @@ class Clock:
         highest = _LAST_SECOND - self.offset_seconds
         lowest = _FIRST_SECOND - self.offset_seconds
         is_late = seconds > np.uint64(highest) if highest >= 0 else np.ones(len(ticks), np.bool_)
-        is_early = (
-            seconds < np.uint64(min(lowest, _U64_MAX)) if lowest > 0 else np.zeros(len(ticks), np.bool_)
-        )
+        is_early = seconds < np.uint64(min(lowest, _U64_MAX)) if lowest > 0 else np.zeros(len(ticks), np.bool_)
         absolute = (seconds + np.uint64(self.offset_seconds & _U64_MAX)).view(np.int64)
         is_late |= (absolute == _LAST_SECOND) & (nanos > _LAST_NANOS) & ~is_early
         is_early |= (absolute == _FIRST_SECOND) & (nanos < _FIRST_NANOS) & ~is_late

@@ -150,9 +150,7 @@ class PcapFormat:
         )
 
     def _too_long(self, captured: int) -> str:
-        return (
-            f"a record claims {captured} captured octets, more than the {self._limit} that this file may hold"
-        )
+        return f"a record claims {captured} captured octets, more than the {self._limit} that this file may hold"
 
     def cut_short(self, octets: bytes, frame_number: int) -> str:
         """Which part of frame `frame_number` the file still has."""

@@ -123,9 +123,7 @@ class PcapngFormat:
 
         Behind a nonsensical length the walk has read nonsense, and behind a section header maybe too.
         """
-        is_sound = (
-            (types != SECTION_HEADER) & (lengths >= 12) & (lengths & 3 == 0) & (lengths <= _BLOCK_LIMIT)
-        )
+        is_sound = (types != SECTION_HEADER) & (lengths >= 12) & (lengths & 3 == 0) & (lengths <= _BLOCK_LIMIT)
         count = len(walked) if is_sound.all() else int(is_sound.argmin())
         damage = None
         if count < len(walked) and int(types[count]) != SECTION_HEADER:
@@ -167,9 +165,7 @@ class PcapngFormat:
         rows = None
         if len(which):
             known = interfaces_before + np.searchsorted(descriptions, which)
-            packets = section.packets(
-                octets, blocks[which], types[which], lengths[which], known, numbers[which]
-            )
+            packets = section.packets(octets, blocks[which], types[which], lengths[which], known, numbers[which])
             rows = packets.rows
             if packets.damage is not None:
                 count, damage = int(which[len(rows.records)]), packets.damage
@@ -322,9 +318,7 @@ def section_header_fault(header: bytes) -> str | None:
     if wrong is not None:
         return wrong
     if length < SHORTEST_SECTION_HEADER:
-        return (
-            f"a section header claims a length of {length} octets; the shortest has {SHORTEST_SECTION_HEADER}"
-        )
+        return f"a section header claims a length of {length} octets; the shortest has {SHORTEST_SECTION_HEADER}"
     if major != 1:
         return f"a section of pcapng version {major}.{minor}; only 1.x is known"
     return None

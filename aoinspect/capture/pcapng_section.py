@@ -168,9 +168,7 @@ class Section:
         blocks, interfaces, captured = blocks[:count], interfaces[:count], captured[:count]
         starts = blocks + (data_at[:count] if isinstance(data_at, np.ndarray) else data_at)
         ends = starts + captured
-        times_ns, clamped = self._times_ns(
-            fields[:count], interfaces, is_simple[:count] if has_simple else None
-        )
+        times_ns, clamped = self._times_ns(fields[:count], interfaces, is_simple[:count] if has_simple else None)
         rows = Rows(
             records=blocks,
             starts=starts,

@@ -57,9 +57,7 @@ def _recognise(stream: OctetStream, path: str) -> tuple[RecordFormat, bytes]:
     """The format, and what was read of the stream that is still to be parsed."""
     magic = read_up_to(stream.readinto, 4)
     if not magic:
-        raise CaptureError(
-            f"{path}: {'an empty file' if stream.compression is None else _inside(stream, 'nothing')}"
-        )
+        raise CaptureError(f"{path}: {'an empty file' if stream.compression is None else _inside(stream, 'nothing')}")
     if magic in VARIANTS:
         header = magic + read_up_to(stream.readinto, FILE_HEADER_LENGTH - 4)
         _demand(header, FILE_HEADER_LENGTH, path, "pcap")
@@ -221,9 +219,7 @@ class CaptureReader:
         pieces: list[Rows] = []
         wanted = self._batch_frames
         while True:
-            parsed = self._format.parse(
-                buffer.octets, buffer.position, buffer.filled, buffer.file_offset, wanted
-            )
+            parsed = self._format.parse(buffer.octets, buffer.position, buffer.filled, buffer.file_offset, wanted)
             buffer.position = parsed.position
             if parsed.rows is not None:
                 pieces.append(parsed.rows)

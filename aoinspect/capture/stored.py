@@ -98,9 +98,7 @@ class StoredFile:
                     self.wait(None)
                     got = self._read_once(room)
             except (OSError, EOFError, zlib.error) as error:
-                raise BrokenStreamError(
-                    f"reading fails: {getattr(error, 'strerror', None) or error}"
-                ) from error
+                raise BrokenStreamError(f"reading fails: {getattr(error, 'strerror', None) or error}") from error
             count = got
         self.octets_read += count
         return count
@@ -149,6 +147,4 @@ def open_stored(source: str | os.PathLike[str] | BinaryIO) -> StoredFile:
     except PermissionError:
         raise CaptureError(f"{path}: no permission to read it; change its mode or run as its owner") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a zero octet
-        raise CaptureError(
-            f"{path}: it cannot be opened: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        raise CaptureError(f"{path}: it cannot be opened: {getattr(error, 'strerror', None) or error}") from None

@@ -86,11 +86,7 @@ class CandidateLists:
         self.candidates += added
         mkts = [self._keyring.mkts[candidate.mkt] for candidate in added]
         layouts = [
-            Layout.MD5
-            if mkt.send_id is None
-            else Layout.AO_INCLUDE
-            if candidate.include_options
-            else Layout.AO_EXCLUDE
+            Layout.MD5 if mkt.send_id is None else Layout.AO_INCLUDE if candidate.include_options else Layout.AO_EXCLUDE
             for candidate, mkt in zip(added, mkts, strict=True)
         ]
         self.mkts = np.append(self.mkts, [candidate.mkt for candidate in added])
@@ -166,9 +162,7 @@ class BatchCheck:
         for binding in {binding for binding in bindings if binding is not None}:
             bound = np.array([other == binding for other in bindings], dtype=np.bool_)
             chosen = np.flatnonzero(bound)
-            allowed[chosen] = self._agrees(
-                binding, packets.interfaces[rows[chosen]], packets.vlans[rows[chosen]]
-            )
+            allowed[chosen] = self._agrees(binding, packets.interfaces[rows[chosen]], packets.vlans[rows[chosen]])
         return allowed
 
     def _agrees(self, binding: Binding, interfaces: I64, vlans: I64) -> Mask:
@@ -225,9 +219,7 @@ class BatchCheck:
                 found[picked[matches]] = candidates[chosen][matches]
         return found
 
-    def _match(
-        self, layout: Layout, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32, snes: U32
-    ) -> Mask:
+    def _match(self, layout: Layout, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32, snes: U32) -> Mask:
         """Whether the MACs of `rows` match under `mkts`."""
         digest_lengths = self.checker.digest_lengths[mkts]
         if (digest_lengths != digest_lengths[:1]).any():

@@ -197,9 +197,7 @@ class Locator:
             if mask.all():
                 groups.append(_Group(dissectors[position - 1], indices, hop.starts, hop.ends))
             else:
-                groups.append(
-                    _Group(dissectors[position - 1], indices[mask], hop.starts[mask], hop.ends[mask])
-                )
+                groups.append(_Group(dissectors[position - 1], indices[mask], hop.starts[mask], hop.ends[mask]))
         return groups
 
 

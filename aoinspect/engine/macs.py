@@ -139,9 +139,7 @@ class MacInputs:
         return gathered.view(np.uint8).reshape(len(rows), length)
 
 
-def compute_macs(
-    view: memoryview, starts: I64, ends: I64, keyed: Sequence[KeyedMac], counts: Iterable[int]
-) -> bytes:
+def compute_macs(view: memoryview, starts: I64, ends: I64, keyed: Sequence[KeyedMac], counts: Iterable[int]) -> bytes:
     """The full-length MACs of the slices `starts`..`ends` of `view`, joined.
 
     `keyed[i]` signs the next `counts[i]` slices. This is the only loop of the engine that runs once per segment.

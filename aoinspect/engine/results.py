@@ -96,9 +96,7 @@ def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
     # A connection of which a filter leaves nothing has a number and no capture.
     indices = sorted((number, index) for index, number in enumerate(numbers.tolist()) if captures[index] >= 0)
     return [
-        _connection(
-            analyzer, index, number, int(a_sides[index]), runs_of.get(index, []), marks_of.get(index, [])
-        )
+        _connection(analyzer, index, number, int(a_sides[index]), runs_of.get(index, []), marks_of.get(index, []))
         for number, index in indices
     ]
 

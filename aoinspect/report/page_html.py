@@ -49,15 +49,18 @@ h2{{font-size:1.2rem;border-bottom:1px solid;padding-bottom:.2rem}}
 .tile dt{{font-size:.8rem}}.tile dd{{margin:0;font-size:1.25rem;font-weight:600;font-variant-numeric:tabular-nums}}
 .card{{border:1px solid;border-left-width:4px;border-radius:4px;padding:.5rem .9rem;margin:.8rem 0}}
 .card h3{{margin:.1rem 0 .4rem}}.card p{{margin:.3rem 0}}.card ul{{margin:.3rem 0;padding-left:1.2rem}}
-.card,td.long{{overflow-wrap:anywhere}}td{{vertical-align:top}}pre{{overflow-x:auto;font-size:.85rem}}
+.card,h1{{overflow-wrap:anywhere}}td{{vertical-align:top}}
+#connections :is(th,td){{padding-right:.6rem}}pre{{overflow-x:auto;font-size:.85rem}}
 {_COLOURS}@media (prefers-color-scheme:dark){{
 {_DARK_COLOURS}}}
 @media print{{
-@page{{margin:14mm}}
+@page{{margin:14mm}}@page wide{{size:landscape}}
 :root{{color-scheme:light}}body{{max-width:none;margin:0;padding:0;font-size:10pt;background:#fff;color:#1f2328}}
 a{{color:inherit;text-decoration:none}}
 .wide,pre{{overflow:visible}}pre{{white-space:pre-wrap}}table{{font-size:8pt;width:100%}}
-th,td{{white-space:normal;overflow-wrap:anywhere;padding-right:.5rem}}thead{{display:table-header-group}}
+#connections{{page:wide}}#connections table{{font-size:6.5pt}}
+.end{{display:inline-block;min-width:8.5em}}
+th,td{{white-space:normal;padding-right:.5rem}}.end,.path{{overflow-wrap:anywhere}}thead{{display:table-header-group}}
 tr,.card,.tile,svg.tl{{break-inside:avoid}}h2,h3,h4{{break-after:avoid}}
 }}
 """
@@ -172,7 +175,8 @@ def _account(account: Account, connection: ConnectionResult, report: Report) -> 
     yield f'<article class="card plain"><h3>Why {_name(connection)} fails</h3>'
     looked_at = "" if account.tried == account.failing else f", {account.tried} looked at"
     yield f"<p>{_text(one_line(account))}</p>"
-    yield f'<p class="quiet">{_counted(account.failing, "failing segment")}{looked_at}</p>'
+    if account.failing:
+        yield f'<p class="quiet">{_counted(account.failing, "failing segment")}{looked_at}</p>'
     for explanation in account.explanations:
         yield from _explanation(explanation, report)
     if account.note and account.explanations:
@@ -251,7 +255,7 @@ def _connections(report: Report, drawn: set[int]) -> Iterator[str]:
     ways = [f"{what} {direction.upper().replace('>', '→')}" for direction in DIRECTIONS]
     counts = [verdict.word for verdict in verdicts]
     yield from table(
-        ["#", *standing, "A", "B", "frames", "began", "lasted", "ISNs from", *ways, "segments", *counts],
+        ["#", *standing, "A", "B", "segments", *counts, *ways, "frames", "ISNs from", "began", "lasted"],
         (_connection_cells(connection, report, verdicts, drawn) for connection in report.connections),
     )
     yield "</section>"
@@ -266,22 +270,20 @@ def _connection_cells(
         shade, words = _STANDINGS[report.standing(connection)]
         cells.append(f'<span class="{shade}">{words}</span>')
     vrfs = f' <span class="quiet">VRF {_text(", ".join(connection.vrfs))}</span>' if any(connection.vrfs) else ""
-    first = _frame(connection.first_capture, connection.first_frame, report)
-    last = _frame(connection.last_capture, connection.last_frame, report)
-    cells += [
-        _end(connection.a),
-        _end(connection.b) + vrfs,
-        first if first == last else f"{first}–{last}",
-        iso_time(connection.first_time_ns),
-        _text(duration_text(max(0, connection.last_time_ns - connection.first_time_ns))),
-        connection.isn_source.word,
-        *(_keys(connection, direction, has_keys=report.has_keys) for direction in DIRECTIONS),
-        str(sum(connection.verdicts.values())),
-    ]
+    cells += [_end_cell(connection.a), _end_cell(connection.b) + vrfs, str(sum(connection.verdicts.values()))]
     for verdict in verdicts:
         count = connection.verdicts[verdict.member]
         cells.append(f'<span class="{_shade(verdict)}">{count}</span>' if count else "–")
-    return cells
+    first = _frame(connection.first_capture, connection.first_frame, report)
+    last = _frame(connection.last_capture, connection.last_frame, report)
+    return [
+        *cells,
+        *(_keys(connection, direction, has_keys=report.has_keys) for direction in DIRECTIONS),
+        first if first == last else f"{first}–{last}",
+        connection.isn_source.word,
+        iso_time(connection.first_time_ns),
+        _text(duration_text(max(0, connection.last_time_ns - connection.first_time_ns))),
+    ]
 
 
 def _keys(connection: ConnectionResult, direction: str, *, has_keys: bool) -> str:
@@ -340,7 +342,7 @@ def _capture_cells(number: int, capture: CaptureCounts) -> tuple[str, ...]:
         told.append('<span class="quiet">without times</span>')
     return (
         str(number),
-        _text(capture.path),
+        f'<span class="path">{_text(capture.path)}</span>',
         _text(", ".join(link_type_name(link_type) for link_type in capture.link_types)),
         str(capture.frames),
         str(capture.tcp_segments),
@@ -391,6 +393,11 @@ def _name(connection: ConnectionResult) -> str:
 
 def _end(end: EndResult) -> str:
     return _text(str(end))
+
+
+def _end_cell(end: EndResult) -> str:
+    """An end that may be broken anywhere on paper, where IPv6 addresses are wide."""
+    return f'<span class="end">{_end(end)}</span>'
 
 
 def _frames(frames: Sequence[tuple[int, int]], report: Report) -> str:

@@ -17,11 +17,11 @@ from aoinspect.tui.session import Session
 
 _STANDING = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
 _SHORT = {
-    Verdict.VERIFIED: "verified",
-    Verdict.MISMATCH: "mismatch",
+    Verdict.VERIFIED: "✓ good",
+    Verdict.MISMATCH: "✗ bad",
     Verdict.NO_KEY: "no key",
-    Verdict.UNSIGNED: "unsigned",
-    Verdict.UNVERIFIABLE: "unproved",
+    Verdict.UNSIGNED: "no sig",
+    Verdict.UNVERIFIABLE: "?",
 }
 
 
@@ -67,7 +67,7 @@ class ConnectionsView(Vertical):
         self._tell_facts()
 
     def _header(self) -> str:
-        counts = " ".join(f"{words:>8}" for words in _SHORT.values())
+        counts = " ".join(f"{words:>6}" for words in _SHORT.values())
         return f"    # {'connection (a > b)':<{self._width}} app  state          packets {counts} first✗ keys now"
 
     def _line(self, position: int) -> Text:
@@ -78,7 +78,7 @@ class ConnectionsView(Vertical):
         mark, style = _STANDING[report.standing(connection)]
         counts = connection.verdicts
         failure = first_failure(connection)
-        numbers = " ".join(f"{counts[verdict.member] or '-':>8}" for verdict in _SHORT)
+        numbers = " ".join(f"{counts[verdict.member] or '-':>6}" for verdict in _SHORT)
         return Text.assemble(
             (f"{mark} ", style),
             f"{connection.id:>3} {_ends(connection):<{self._width}} ",

@@ -46,6 +46,7 @@ class LanesPane(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     LanesPane {
         height: 1fr;
+        overflow-x: hidden;
         scrollbar-size-vertical: 1;
         & > .lanes--cursor { text-style: reverse; }
     }

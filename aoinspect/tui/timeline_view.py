@@ -90,6 +90,10 @@ class TimelineView(Vertical):
         return self._session.row_near(picture.connection.id, picture.axis, self.lanes.position)
 
     def on_lanes_pane_cursor_moved(self) -> None:
+        if self._transitions and not self.changes.has_focus:
+            at = self.lanes.position
+            before = [place for place, change in enumerate(self._transitions) if change.position <= at]
+            self.changes.go_to(before[-1] if before else 0)
         row, picture = self._row(), self.lanes.picture
         if row is None or picture is None:
             self.query_one("#at-cursor", Static).update("")

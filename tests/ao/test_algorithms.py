@@ -73,9 +73,7 @@ class TestAesCmacPrf128:
                 "980ae87b5f4c9c5214f5b6a8455e4c2d",
                 id="RFC 4615 4, 16 octets",
             ),
-            pytest.param(
-                "00010203040506070809", "290d9e112edb09ee141fcf64c0b72f3d", id="RFC 4615 4, 10 octets"
-            ),
+            pytest.param("00010203040506070809", "290d9e112edb09ee141fcf64c0b72f3d", id="RFC 4615 4, 10 octets"),
         ],
     )
     def test_examples(self, key: str, expected: str) -> None:
@@ -130,9 +128,7 @@ class TestHmac:
             *((f"hmac(sha3-{bits})", f"sha3_{bits}") for bits in (224, 256, 384, 512)),
         ],
     )
-    @pytest.mark.parametrize(
-        "master_key", [b"", b"k", b"key of more than one block" * 8], ids=["empty", "1", "208"]
-    )
+    @pytest.mark.parametrize("master_key", [b"", b"k", b"key of more than one block" * 8], ids=["empty", "1", "208"])
     def test_the_traffic_key_is_one_block_as_long_as_the_digest(
         self, name: str, hash_name: str, master_key: bytes
     ) -> None:

@@ -122,9 +122,7 @@ class TestOptionsExcluded:
         assert covered[16 + 12] == octets[12]
 
     @given(whole_options, whole_options, st.binary(max_size=20))
-    def test_what_the_other_options_say_does_not_matter(
-        self, before: bytes, after: bytes, payload: bytes
-    ) -> None:
+    def test_what_the_other_options_say_does_not_matter(self, before: bytes, after: bytes, payload: bytes) -> None:
         ao = AO[:4] if len(before + after) > 24 else AO
         ao = bytes((29, len(ao))) + ao[2:]
         if len(before + ao + after) > 40:
@@ -203,7 +201,6 @@ def test_a_mac_is_the_first_octets_of_the_digest(mac_length: int) -> None:
     algorithm = find_algorithm("hmac-sha-1-96")
     whole = segment_mac(make_mkt(algorithm, b"k", mac_length=20), b"traffic key", b"message")
     assert (
-        segment_mac(make_mkt(algorithm, b"k", mac_length=mac_length), b"traffic key", b"message")
-        == whole[:mac_length]
+        segment_mac(make_mkt(algorithm, b"k", mac_length=mac_length), b"traffic key", b"message") == whole[:mac_length]
     )
     assert len(whole) == 20

@@ -28,12 +28,8 @@ class TestContext:
     def test_ipv6(self) -> None:
         assert kdf_context(*V6, 1, 2, 3, 4) == V6[0] + V6[1] + bytes.fromhex("000100020000000300000004")
 
-    @given(
-        st.integers(0, 0xFFFF), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFFFFFF)
-    )
-    def test_the_two_directions_mirror_each_other(
-        self, port: int, other_port: int, isn: int, other_isn: int
-    ) -> None:
+    @given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFFFFFF))
+    def test_the_two_directions_mirror_each_other(self, port: int, other_port: int, isn: int, other_isn: int) -> None:
         """Traffic keys are directional. -- RFC 5925 5.2"""
         forth = kdf_context(*V4, port, other_port, isn, other_isn)
         back = kdf_context(V4[1], V4[0], other_port, port, other_isn, isn)
@@ -42,9 +38,7 @@ class TestContext:
             *(forth[0:4], forth[4:8], forth[8:10], forth[10:12], forth[12:16], forth[16:20]),
         )
 
-    @pytest.mark.parametrize(
-        "numbers", [(-1, 0, 0, 0), (0, 0x10000, 0, 0), (0, 0, 1 << 32, 0), (0, 0, 0, -1)], ids=str
-    )
+    @pytest.mark.parametrize("numbers", [(-1, 0, 0, 0), (0, 0x10000, 0, 0), (0, 0, 1 << 32, 0), (0, 0, 0, -1)], ids=str)
     def test_numbers_that_do_not_fit_are_refused(self, numbers: tuple[int, int, int, int]) -> None:
         with pytest.raises(ValueError, match="16 bits"):
             kdf_context(*V4, *numbers)

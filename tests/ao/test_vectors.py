@@ -18,9 +18,7 @@ def title(packet: SignedPacket) -> str:
 
 
 def context_of(packet: SignedPacket) -> bytes:
-    return kdf_context(
-        packet.source, packet.destination, *packet.ports, packet.source_isn, packet.destination_isn
-    )
+    return kdf_context(packet.source, packet.destination, *packet.ports, packet.source_isn, packet.destination_isn)
 
 
 def covered_octets(packet: SignedPacket) -> bytes:
@@ -87,9 +85,7 @@ def test_a_kernels_md5_segment_verifies(packet: SignedPacket) -> None:
     assert md5_digest(packet.mkt.secret, message) == packet.segment[option.start + 2 : option.end]
 
 
-@pytest.mark.parametrize(
-    "vector", read_vectors("tcp-md5.json"), ids=lambda v: f"RFC 2385 2.0 {v['password']}"
-)
+@pytest.mark.parametrize("vector", read_vectors("tcp-md5.json"), ids=lambda v: f"RFC 2385 2.0 {v['password']}")
 def test_md5_digest(vector: dict[str, str]) -> None:
     digest = md5_digest(vector["password"].encode(), bytes.fromhex(vector["message_hex"]))
     assert digest.hex() == vector["digest_hex"]

@@ -108,9 +108,7 @@ DRAFT_ALGORITHMS = [
     signed_packet(
         f"draft-ietf-tcpm-tcp-ao-algs-07 {vector['section']}",
         vector,
-        find_algorithm(
-            {"HMAC-SHA256-128": "hkdf-sha-256-128", "KMAC256-128": "kmac256-128"}[str(vector["algorithm"])]
-        ),
+        find_algorithm({"HMAC-SHA256-128": "hkdf-sha-256-128", "KMAC256-128": "kmac256-128"}[str(vector["algorithm"])]),
     )
     for vector in read_vectors("draft-tcp-ao-algs-07.json")
 ]

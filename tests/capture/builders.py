@@ -44,9 +44,7 @@ def told(reader: CaptureReader) -> list[Told]:
     ]
 
 
-def read(
-    octets: bytes, *, batch_octets: int = 4 << 20, batch_frames: int = 32768
-) -> tuple[list[Told], CaptureReader]:
+def read(octets: bytes, *, batch_octets: int = 4 << 20, batch_frames: int = 32768) -> tuple[list[Told], CaptureReader]:
     """All frames of the capture `octets`, and its reader, which is at the end."""
     reader = open_capture(io.BytesIO(octets), batch_octets=batch_octets, batch_frames=batch_frames)
     return told(reader), reader
@@ -97,9 +95,7 @@ def option(code: int, value: bytes, order: str = "<") -> bytes:
     return struct.pack(order + "HH", code, len(value)) + value + bytes(-len(value) & 3)
 
 
-def shb(
-    order: str = "<", options: bytes = b"", magic: int = 0x1A2B3C4D, version: tuple[int, int] = (1, 0)
-) -> bytes:
+def shb(order: str = "<", options: bytes = b"", magic: int = 0x1A2B3C4D, version: tuple[int, int] = (1, 0)) -> bytes:
     return block(0x0A0D0D0A, struct.pack(order + "IHHq", magic, *version, -1) + options, order)
 
 
@@ -127,9 +123,7 @@ def spb(octets: bytes, order: str = "<", wire_length: int | None = None) -> byte
     return block(3, struct.pack(order + "I", wire) + octets, order)
 
 
-def obsolete_pb(
-    octets: bytes, order: str = "<", interface: int = 0, ticks: int = 0, options: bytes = b""
-) -> bytes:
+def obsolete_pb(octets: bytes, order: str = "<", interface: int = 0, ticks: int = 0, options: bytes = b"") -> bytes:
     size = len(octets)
     fields = struct.pack(order + "HHIIII", interface, 7, ticks >> 32, ticks & 0xFFFF_FFFF, size, size)
     return block(2, fields + octets + bytes(-size & 3) + options, order)

@@ -45,9 +45,7 @@ def test_every_resolution_is_exact(resolution: int) -> None:
         check(resolution, offset, edges)
 
 
-@given(
-    st.integers(0, 255), st.integers(I64_MIN, I64_MAX), st.lists(st.integers(0, (1 << 64) - 1), min_size=1)
-)
+@given(st.integers(0, 255), st.integers(I64_MIN, I64_MAX), st.lists(st.integers(0, (1 << 64) - 1), min_size=1))
 @example(0, 0, [9_223_372_036, 9_223_372_037])
 @example(9, -9_223_372_037, [145_224_191, 145_224_192])
 @example(9, 9_223_372_036, [854_775_807, 854_775_808])
@@ -56,9 +54,7 @@ def test_any_clock_is_exact(resolution: int, offset_seconds: int, ticks: list[in
 
 
 @given(st.integers(0, 9), st.integers(-(10**10), 10**10), st.lists(st.integers(0, 10**19), min_size=1))
-def test_clocks_near_the_borders_of_int64_are_exact(
-    resolution: int, offset_seconds: int, ticks: list[int]
-) -> None:
+def test_clocks_near_the_borders_of_int64_are_exact(resolution: int, offset_seconds: int, ticks: list[int]) -> None:
     check(resolution, offset_seconds, ticks)
 
 

@@ -61,9 +61,7 @@ NO_CAPTURES = {
 
 
 @pytest.mark.parametrize("content, says", NO_CAPTURES.values(), ids=NO_CAPTURES.keys())
-def test_a_file_of_which_nothing_can_be_read_gets_one_clear_line(
-    content: bytes, says: str, tmp_path: Path
-) -> None:
+def test_a_file_of_which_nothing_can_be_read_gets_one_clear_line(content: bytes, says: str, tmp_path: Path) -> None:
     path = tmp_path / "file.pcap"
     path.write_bytes(content)
     with pytest.raises(CaptureError, match=says) as raised:
@@ -112,8 +110,7 @@ COMPRESSED = {
     "zstd": ("zstd", zstandard.ZstdCompressor().compress(CAPTURE)),
     "zstd of two frames": (
         "zstd",
-        zstandard.ZstdCompressor().compress(CAPTURE[:5000])
-        + zstandard.ZstdCompressor().compress(CAPTURE[5000:]),
+        zstandard.ZstdCompressor().compress(CAPTURE[:5000]) + zstandard.ZstdCompressor().compress(CAPTURE[5000:]),
     ),
     "lz4": ("lz4", lz4.frame.compress(CAPTURE)),
     "lz4 of two frames": ("lz4", lz4.frame.compress(CAPTURE[:5000]) + lz4.frame.compress(CAPTURE[5000:])),
@@ -121,9 +118,7 @@ COMPRESSED = {
 
 
 @pytest.mark.parametrize("name, content", COMPRESSED.values(), ids=COMPRESSED.keys())
-def test_compressed_files_give_the_same_frames_in_any_order_of_reading_again(
-    name: str, content: bytes
-) -> None:
+def test_compressed_files_give_the_same_frames_in_any_order_of_reading_again(name: str, content: bytes) -> None:
     plain, _ = read(CAPTURE)
     for batch_octets in (100, 4 << 20):
         frames, reader = read(content, batch_octets=batch_octets)
@@ -165,10 +160,7 @@ def test_a_small_file_that_inflates_without_end_is_read_in_bounded_pieces() -> N
     )
     reader = open_capture(io.BytesIO(bomb), batch_octets=1 << 16)
     assert sum(len(batch) for batch in reader.batches()) == 64 * (1 << 20) // 16
-    assert (
-        max(len(batch.octets) for batch in open_capture(io.BytesIO(bomb), batch_octets=1 << 16).batches())
-        < 1 << 18
-    )
+    assert max(len(batch.octets) for batch in open_capture(io.BytesIO(bomb), batch_octets=1 << 16).batches()) < 1 << 18
 
 
 def test_a_stream_is_read_from_where_it_stands() -> None:

@@ -36,9 +36,7 @@ FRAMES = [b"first", b"", b"the third frame", bytes(range(256))]
     ],
     ids=["us", "ns", "kuznetzov"],
 )
-def test_every_magic_and_byte_order_gives_the_frames(
-    order: str, magic: int, fraction_ns: int, more: bytes
-) -> None:
+def test_every_magic_and_byte_order_gives_the_frames(order: str, magic: int, fraction_ns: int, more: bytes) -> None:
     records = [
         pcap_record(octets, order, 0xFFFFFFF0, 123456 + index, len(octets) + 9, more=more)
         for index, octets in enumerate(FRAMES)

@@ -44,9 +44,7 @@ def test_the_three_packet_blocks_give_frames(order: str) -> None:
 def test_each_interface_has_its_own_link_type_clock_and_offset(order: str) -> None:
     nanoseconds = option(9, b"\x09", order)
     binary = option(9, b"\x8a", order)
-    shifted = (
-        option(14, struct.pack(order + "q", -3), order) + option(2, b"eth1", order) + option(13, b"\4", order)
-    )
+    shifted = option(14, struct.pack(order + "q", -3), order) + option(2, b"eth1", order) + option(13, b"\4", order)
     octets = (
         shb(order)
         + idb(order, 1, 100, nanoseconds)
@@ -108,9 +106,7 @@ def test_comments_are_kept_by_frame_and_other_options_are_passed_over(order: str
     assert reader.frame_at(frames[1].offset).comments == ("zwölf", "two")
 
 
-@pytest.mark.parametrize(
-    "options", [struct.pack("<HH", COMMENT, 400), option(2, b"good") + struct.pack("<HH", 5, 9)]
-)
+@pytest.mark.parametrize("options", [struct.pack("<HH", COMMENT, 400), option(2, b"good") + struct.pack("<HH", 5, 9)])
 def test_options_that_leave_their_block_are_counted_and_the_frame_is_kept(options: bytes) -> None:
     frames, reader = read(shb() + idb() + epb(b"frame", options=options) + epb(b"next"))
     assert [frame.octets for frame in frames] == [b"frame", b"next"]
@@ -137,13 +133,7 @@ def test_blocks_without_packets_are_passed_over_and_counted() -> None:
 
 def test_frame_numbers_leap_over_blocks_that_wireshark_numbers() -> None:
     octets = (
-        shb()
-        + block(0xBAD, b"\0\0\0\1x")
-        + idb()
-        + epb(b"a")
-        + epb(b"b")
-        + block(0x40000BAD, b"\0\0\0\1")
-        + epb(b"c")
+        shb() + block(0xBAD, b"\0\0\0\1x") + idb() + epb(b"a") + epb(b"b") + block(0x40000BAD, b"\0\0\0\1") + epb(b"c")
     )
     for batch_frames in (1, 2, 100):
         frames, reader = read(octets, batch_frames=batch_frames)
@@ -183,9 +173,7 @@ NONSENSE = {
     "section of length 24": block(0x0A0D0D0A, struct.pack("<IHHI", 0x1A2B3C4D, 1, 0, 0), length=24),
     "section of length 0": block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1), length=0),
     "section of 4 GiB": block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1), length=0xFFFF_FFFC),
-    "section with another trailing length": block(
-        0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1), trailer=32
-    ),
+    "section with another trailing length": block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1), trailer=32),
     "section of unknown byte order": shb(magic=0x11223344),
     "section of version 2": shb(version=(2, 0)),
 }
@@ -193,9 +181,7 @@ NONSENSE = {
 
 @pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE.keys())
 @pytest.mark.parametrize("batch_octets", [64, 4 << 20])
-def test_nonsense_is_damage_at_its_block_and_what_comes_before_is_read(
-    nonsense: bytes, batch_octets: int
-) -> None:
+def test_nonsense_is_damage_at_its_block_and_what_comes_before_is_read(nonsense: bytes, batch_octets: int) -> None:
     for behind in (b"", epb(b"never read") * 2):
         frames, reader = read(GOOD + epb(b"also good") + nonsense + behind, batch_octets=batch_octets)
         assert [frame.octets for frame in frames] == [b"good", b"also good"]
@@ -203,9 +189,7 @@ def test_nonsense_is_damage_at_its_block_and_what_comes_before_is_read(
         assert reader.damage.offset == len(GOOD + epb(b"also good"))
 
 
-@pytest.mark.parametrize(
-    "packet", [spb(b"x"), epb(b"x"), obsolete_pb(b"x")], ids=["simple", "enhanced", "obsolete"]
-)
+@pytest.mark.parametrize("packet", [spb(b"x"), epb(b"x"), obsolete_pb(b"x")], ids=["simple", "enhanced", "obsolete"])
 @pytest.mark.parametrize("before", [shb(), GOOD + shb()], ids=["first section", "second section"])
 def test_a_packet_before_any_interface_of_its_section_is_damage(packet: bytes, before: bytes) -> None:
     _, reader = read(before + packet)

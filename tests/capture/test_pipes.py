@@ -115,9 +115,7 @@ def _gzip_flushing() -> Callable[[bytes], bytes]:
     return lambda octets: deflate.compress(octets) + deflate.flush(zlib.Z_SYNC_FLUSH)
 
 
-@pytest.mark.parametrize(
-    "head, packet", [(pcap_header(), pcap_record), (shb() + idb(), epb)], ids=["pcap", "pcapng"]
-)
+@pytest.mark.parametrize("head, packet", [(pcap_header(), pcap_record), (shb() + idb(), epb)], ids=["pcap", "pcapng"])
 @pytest.mark.parametrize("wrapping", [lambda: bytes, _gzip_flushing], ids=["plain", "gzip"])
 def test_a_lone_frame_comes_out_of_a_live_pipe_at_once(
     head: bytes,

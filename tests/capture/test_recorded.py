@@ -56,9 +56,7 @@ def test_real_captures_have_the_frames_that_their_facts_and_dpkt_say(path: Path)
 
 
 def block_counts(path: Path) -> dict[str, int]:
-    lines = (
-        path.with_suffix(".txt").read_text().split("Block counts:")[1].split("Block sequence:")[0].split("\n")
-    )
+    lines = path.with_suffix(".txt").read_text().split("Block counts:")[1].split("Block sequence:")[0].split("\n")
     return {name.strip(): int(count) for name, count in (line.split(":") for line in lines if ":" in line)}
 
 
@@ -110,9 +108,9 @@ def test_frame_numbers_times_and_lengths_are_tsharks() -> None:
         if expected is None:
             continue
         frames = read_file(path)
-        assert [
-            (frame.number, frame.time_ns, len(frame.octets), frame.wire_length) for frame in frames
-        ] == expected, path.name
+        assert [(frame.number, frame.time_ns, len(frame.octets), frame.wire_length) for frame in frames] == expected, (
+            path.name
+        )
 
 
 @needs_tshark
@@ -124,9 +122,7 @@ def test_frame_numbers_leap_over_the_same_blocks_as_tsharks(tmp_path: Path) -> N
     path.write_bytes(shb() + idb() + others)
     (expected,) = tshark_frames([path]).values()
     assert expected is not None
-    assert [frame.number for frame in read_file(path)] == [
-        number for number, _, _, wire in expected if wire == 20
-    ]
+    assert [frame.number for frame in read_file(path)] == [number for number, _, _, wire in expected if wire == 20]
 
 
 @needs_tshark

@@ -30,9 +30,7 @@ def udp(payload: bytes, destination: int, source: int = 50000, length: int | Non
     return struct.pack("!HHHH", source, destination, length, 0) + payload
 
 
-def ipv4(
-    payload: bytes, protocol: int = 6, options: bytes = b"", total: int | None = None, fragment: int = 0
-) -> bytes:
+def ipv4(payload: bytes, protocol: int = 6, options: bytes = b"", total: int | None = None, fragment: int = 0) -> bytes:
     total = 20 + len(options) + len(payload) if total is None else total
     first = 0x45 + len(options) // 4
     head = struct.pack("!BBHHHBBH", first, 0, total, 7, fragment, 64, protocol, 0)

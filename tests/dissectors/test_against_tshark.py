@@ -80,9 +80,7 @@ def as_capture(frames: list[Recorded]) -> bytes:
     blocks += [_block(1, struct.pack("<HHI", link_type, 0, 0)) for link_type in link_types]
     for number, frame in enumerate(frames):
         wire_length = max(frame.wire_length, len(frame.octets))
-        head = struct.pack(
-            "<IIIII", link_types.index(frame.link_type), 0, number, len(frame.octets), wire_length
-        )
+        head = struct.pack("<IIIII", link_types.index(frame.link_type), 0, number, len(frame.octets), wire_length)
         blocks.append(_block(6, head + frame.octets + bytes(-len(frame.octets) % 4)))
     return b"".join(blocks)
 

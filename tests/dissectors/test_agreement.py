@@ -26,9 +26,7 @@ examples = st.sampled_from(EXAMPLES)
 def damaged_frames(draw: st.DrawFn) -> Recorded:
     """A hand-made frame with some octets changed, cut short anywhere; or noise of any link type."""
     if draw(st.integers(0, 4)) == 0:
-        return Recorded(
-            draw(st.sampled_from(LINK_TYPES)), draw(st.binary(max_size=120)), draw(st.integers(0, 200))
-        )
+        return Recorded(draw(st.sampled_from(LINK_TYPES)), draw(st.binary(max_size=120)), draw(st.integers(0, 200)))
     example: Example = draw(examples)
     octets = bytearray(example.octets)
     changes = st.tuples(st.integers(0, len(octets) - 1), st.integers(0, 255))
@@ -44,9 +42,7 @@ def assert_same(one: Hop, other: Hop, shift: int) -> None:
         assert (left is None) == (right is None), name
         if left is not None and right is not None:
             moved = shift if name in ("starts", "ends", "destinations") else 0
-            assert (
-                (np.asarray(left) + moved == np.asarray(right)).all() if moved else (left == right).all()
-            ), name
+            assert (np.asarray(left) + moved == np.asarray(right)).all() if moved else (left == right).all(), name
 
 
 def pick(hop: Hop, index: int) -> Hop:
@@ -108,9 +104,7 @@ def test_octets_at_or_behind_the_limit_change_no_answer(
 @pytest.mark.parametrize("dissector", HOPPING, ids=lambda dissector: dissector.name)
 @given(frames=st.lists(st.binary(max_size=90), min_size=1, max_size=8), gap=st.binary(max_size=9))
 @settings(max_examples=30, deadline=None)
-def test_a_batch_answers_as_its_frames_do_one_by_one(
-    dissector: Dissector, frames: list[bytes], gap: bytes
-) -> None:
+def test_a_batch_answers_as_its_frames_do_one_by_one(dissector: Dissector, frames: list[bytes], gap: bytes) -> None:
     assert dissector.hop is not None
     together = dissector.hop(lay_out(frames, gap=gap).headers)
     starts = lay_out(frames, gap=gap).starts

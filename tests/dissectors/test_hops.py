@@ -85,9 +85,7 @@ def test_linux_cooked_v2_tells_the_interface() -> None:
 
 def test_a_family_is_read_in_either_byte_order() -> None:
     assert (
-        int(ask(null.DISSECTOR, b"\x1e\0\0\0").numbers[0])
-        == int(ask(null.DISSECTOR, b"\0\0\0\x1e").numbers[0])
-        == 30
+        int(ask(null.DISSECTOR, b"\x1e\0\0\0").numbers[0]) == int(ask(null.DISSECTOR, b"\0\0\0\x1e").numbers[0]) == 30
     )
 
 
@@ -113,9 +111,7 @@ def test_a_total_length_beyond_the_frame_ends_with_the_frame() -> None:
     assert int(ask(ipv4.DISSECTOR, packet).ends[0]) == len(packet)
 
 
-@pytest.mark.parametrize(
-    "word, is_fragment", [(0x4000, False), (0x2000, True), (0x0001, True), (0x8000, False)]
-)
+@pytest.mark.parametrize("word, is_fragment", [(0x4000, False), (0x2000, True), (0x0001, True), (0x8000, False)])
 def test_more_fragments_or_an_offset_make_a_fragment(word: int, is_fragment: bool) -> None:
     flagged = ask(ipv4.DISSECTOR, made.ipv4(made.tcp(), fragment=word)).is_fragment
     assert flagged is not None
@@ -277,18 +273,11 @@ def python_calls(dissector: Dissector, batch_frames: list[bytes]) -> int:
     return calls
 
 
-@pytest.mark.parametrize(
-    "dissector", [one for one in BUILT_IN if one.hop is not None], ids=lambda one: one.name
-)
+@pytest.mark.parametrize("dissector", [one for one in BUILT_IN if one.hop is not None], ids=lambda one: one.name)
 def test_twice_the_frames_make_no_more_calls(dissector: Dissector) -> None:
     generator = np.random.default_rng(5)
     headers = [example.octets for example in EXAMPLES]
     headers += [example.octets[14:] for example in EXAMPLES]
-    headers += [
-        example.octets[start:]
-        for example in EXAMPLES
-        for start in (34, 42, 54)
-        if start < len(example.octets)
-    ]
+    headers += [example.octets[start:] for example in EXAMPLES for start in (34, 42, 54) if start < len(example.octets)]
     headers += [generator.bytes(80) for _ in range(100)]
     assert python_calls(dissector, headers * 2) == python_calls(dissector, headers)

@@ -98,9 +98,7 @@ def test_a_file_adds_its_dissector_before_the_built_in_ones(registry: Registry, 
         (PLUGIN.replace("describe)", "describe, describe)"), "go together"),
     ],
 )
-def test_a_broken_file_is_named_with_the_cause(
-    registry: Registry, tmp_path: Path, text: str, says: str
-) -> None:
+def test_a_broken_file_is_named_with_the_cause(registry: Registry, tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "broken.py"
     path.write_text(text)
     with pytest.raises(ValueError, match=f"broken.py: .*{says}"):

@@ -123,9 +123,7 @@ def test_a_dissector_from_outside_that_raises_is_reported_in_the_tree() -> None:
     def describe(octets: bytes, start: int, end: int) -> Layer:
         raise RuntimeError("out of ideas")
 
-    registry = Registry(
-        (*BUILT_IN, Dissector("bad", "Bad", (("tcp.port", 179),), describe)), use_entry_points=False
-    )
+    registry = Registry((*BUILT_IN, Dissector("bad", "Bad", (("tcp.port", 179),), describe)), use_entry_points=False)
     frame = made.ethernet(made.ipv4(made.tcp()))
     layers = describe_frame(registry, frame, ("linktype", 1), len(frame))
     assert "out of ideas" in layers[-1].node.children[0].value

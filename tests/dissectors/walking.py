@@ -41,9 +41,7 @@ def lay_out(frames: Sequence[bytes], wire_lengths: Sequence[int] | None = None, 
     room = (gap * (HEADROOM // len(gap) + 1))[:HEADROOM] if gap else bytes(HEADROOM)
     separator = gap if gap else b""
     octets = np.frombuffer(room + b"".join(frame + separator for frame in frames) + room, np.uint8)
-    starts = HEADROOM + np.concatenate(([0], np.cumsum(lengths + len(separator))))[: len(frames)].astype(
-        np.int64
-    )
+    starts = HEADROOM + np.concatenate(([0], np.cumsum(lengths + len(separator))))[: len(frames)].astype(np.int64)
     return Batch(octets, Headers(octets, starts, starts + wires, starts + lengths))
 
 
@@ -55,9 +53,7 @@ def walk_by_hops(registry: Registry, batch: Batch, key: Key) -> list[list[Step]]
     question = batch.headers
     count = len(question.starts)
     paths: list[list[Step]] = [[] for _ in range(count)]
-    groups: list[tuple[Key, np.ndarray[tuple[int], np.dtype[np.int64]], Headers]] = [
-        (key, np.arange(count), question)
-    ]
+    groups: list[tuple[Key, np.ndarray[tuple[int], np.dtype[np.int64]], Headers]] = [(key, np.arange(count), question)]
     while groups:
         group_key, rows, headers = groups.pop()
         dissector = registry.lookup(group_key)
@@ -82,9 +78,7 @@ def walk_by_hops(registry: Registry, batch: Batch, key: Key) -> list[list[Step]]
     return paths
 
 
-def next_numbers(
-    registry: Registry, dissector: Dissector, hop: Hop
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def next_numbers(registry: Registry, dissector: Dissector, hop: Hop) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """The numbers that have a dissector: the first choice, then the fallback, NOTHING for neither."""
     assert dissector.leads_to is not None
     known = np.array(sorted(registry.namespace(dissector.leads_to)) or [NOTHING], np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hypothesis import given
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from tests import packets
@@ -31,11 +31,10 @@ def records_of(segments: list[CapturedSegment], fragmented: set[int], fragment_o
 def test_batches_of_any_size_tell_the_same_of_one_pair(
     story: Conversation, some: list[Stray], fragmented: set[int], missing: set[int]
 ) -> None:
-    words = told_in_words(story)
+    note(told_in_words(story))
     segments, _ = injected(story, some)
     records = [record for index, record in enumerate(records_of(segments, fragmented)) if index not in missing]
     assert_alike_in_any_batches(write_pcap(records), story.key_file(with_connections=len(missing) > 2), (1, 2, 5))
-    assert words
 
 
 @st.composite

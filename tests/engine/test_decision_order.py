@@ -13,6 +13,7 @@ from tests.conversation import Conversation, Key
 from tests.engine.judged import Judged, assert_alike_in_any_batches, judge, judge_told
 from tests.packets import Record, write_pcap
 from tests.reference_signer import TCP_MD5
+from tests.told_capture import CapturedSegment
 
 Edit = Callable[[Conversation], object]
 AO = bytes([29, 16, 1, 101]) + bytes(12)
@@ -90,7 +91,8 @@ def test_a_data_offset_past_the_segment_is_malformed() -> None:
     assert last(conversation) == ("malformed", "tcp-header")
 
 
-def with_data_offset(conversation: Conversation, data_offset: int):  # type: ignore[no-untyped-def]
+def with_data_offset(conversation: Conversation, data_offset: int) -> CapturedSegment:
+    """The last segment with another data offset."""
     segment = conversation.segments[-1]
     packet = bytearray(segment.packet)
     packet[32] = data_offset << 4

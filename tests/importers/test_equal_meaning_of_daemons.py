@@ -121,7 +121,7 @@ def openconfig(send: Pair, recv: Pair) -> str:
 def linux(send: Pair, recv: Pair) -> str:
     names = ("hmac(sha1)", "cmac(aes128)")
     return "".join(
-        f'addr=192.0.2.1 alg_name="{names[n]}" sndid={send[n]} rcvid={recv[n]} maclen=12 key={SECRETS[n].encode().hex()}\n'
+        f'addr=192.0.2.1 alg_name="{names[n]}" sndid={send[n]} rcvid={recv[n]} key={SECRETS[n].encode().hex()}\n'
         for n in (0, 1)
     )
 

@@ -50,9 +50,7 @@ class TestSeveralFiles:
 
     def test_a_peer_that_adds_a_key_stays_and_shares_the_name_of_the_equal_one(self, tmp_path: Path) -> None:
         first = write(tmp_path, "a.toml", key_with(name='"first"'))
-        second = write(
-            tmp_path, "b.toml", key_with(name='"second"') + KEY.replace("= 1", "= 3").replace("= 2", "= 4")
-        )
+        second = write(tmp_path, "b.toml", key_with(name='"second"') + KEY.replace("= 1", "= 3").replace("= 2", "= 4"))
         store = load_keys([first, second])
         assert [[mkt.name for mkt in peer.mkts] for peer in store.peers] == [["first"], ["first", "3/4"]]
         assert store.warnings == ()
@@ -61,9 +59,7 @@ class TestSeveralFiles:
         "difference",
         [{"secret": '"x"'}, {"mac_length": "4"}, {"tcp_options": '"auto"'}, {"algorithm": '"hmac(sha512)"'}],
     )
-    def test_keys_that_differ_are_two_and_their_ids_overlap(
-        self, tmp_path: Path, difference: dict[str, str]
-    ) -> None:
+    def test_keys_that_differ_are_two_and_their_ids_overlap(self, tmp_path: Path, difference: dict[str, str]) -> None:
         paths = [write(tmp_path, "a.toml", key_with()), write(tmp_path, "b.toml", key_with(**difference))]
         store = load_keys(paths)
         assert len(store.peers) == 2
@@ -104,12 +100,8 @@ class TestWarnings:
         (warning,) = load_keys([write(tmp_path, "a.toml", PEER + KEY + chain)]).warnings
         assert (warning.origin.line, warning.message) == (10, 'no peer uses the key chain "spare"')
 
-    @pytest.mark.parametrize(
-        ("mode", "is_public"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)]
-    )
-    def test_a_key_file_that_everyone_can_read_is_a_warning(
-        self, tmp_path: Path, mode: int, is_public: bool
-    ) -> None:
+    @pytest.mark.parametrize(("mode", "is_public"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
+    def test_a_key_file_that_everyone_can_read_is_a_warning(self, tmp_path: Path, mode: int, is_public: bool) -> None:
         warnings = load_keys([write(tmp_path, "a.toml", key_with(), mode)]).warnings
         assert ["every user of this machine" in warning.message for warning in warnings] == [True] * is_public
 
@@ -169,9 +161,7 @@ def test_keys_may_come_through_a_pipe(tmp_path: Path) -> None:
 
 
 def warnings_beside_the_mode(store: KeyStore) -> list[str]:
-    return [
-        warning.message for warning in store.warnings if "every user of this machine" not in warning.message
-    ]
+    return [warning.message for warning in store.warnings if "every user of this machine" not in warning.message]
 
 
 # Of these, two peers of one socket pair have other secrets under one id, on purpose.
@@ -189,11 +179,7 @@ def test_every_shared_key_file_loads_and_only_real_overlaps_are_warned_of() -> N
         store = load_keys([str(path)])
         text = path.read_text()
         # Every key of these files has a peer of its own.
-        assert (
-            sum(len(peer.mkts) for peer in store.peers)
-            == text.count("[[peer.key]]")
-            == text.count("[[peer]]")
-        )
+        assert sum(len(peer.mkts) for peer in store.peers) == text.count("[[peer.key]]") == text.count("[[peer]]")
         assert len(store.connections) == text.count("[[connection]]")
         for message in warnings_beside_the_mode(store):
             assert "RFC 5925 3.1" in message or not store.peers

@@ -30,16 +30,12 @@ def test_what_is_not_cisco_type_7_is_a_clear_error(wrong: str) -> None:
         reveal_cisco7(wrong)
 
 
-@pytest.mark.parametrize(
-    ("disguised", "secret"), [("$9$.PT3REyv87CtMX-waJz36", b"interop"), ("$9$LbHX-wg4Z", b"lc")]
-)
+@pytest.mark.parametrize(("disguised", "secret"), [("$9$.PT3REyv87CtMX-waJz36", b"interop"), ("$9$LbHX-wg4Z", b"lc")])
 def test_junos_strings_of_real_configurations_are_revealed(disguised: str, secret: bytes) -> None:
     assert reveal_junos9(disguised) == secret
 
 
-@pytest.mark.parametrize(
-    "wrong", ["", "$9$", "$8$aes256-gcm", "LbHX-wg4Z", "$9$ä", "$9$Q", "$9$LbHX-wg4", "$9$iii"]
-)
+@pytest.mark.parametrize("wrong", ["", "$9$", "$8$aes256-gcm", "LbHX-wg4Z", "$9$ä", "$9$Q", "$9$LbHX-wg4", "$9$iii"])
 def test_what_is_not_junos_9_is_a_clear_error(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"Junos \$9\$ string"):
         reveal_junos9(wrong)

@@ -69,9 +69,7 @@ class TestIdsMustNotOverlap:
     def test_the_warning_names_both_keys_and_the_id(self) -> None:
         keys = (mkt(1, 2, line=3), mkt(9, 2, b"other", line=7))
         (warning,) = warn_of_overlaps([peer("10.0.0.1", "10.0.0.2", *keys)])
-        assert warning.message.startswith(
-            'key "k7" has the recv-id 2 of key "k3" (k.toml:3) and may apply to the same'
-        )
+        assert warning.message.startswith('key "k7" has the recv-id 2 of key "k3" (k.toml:3) and may apply to the same')
 
     def test_a_send_id_equal_to_another_keys_recv_id_is_no_overlap(self) -> None:
         assert warned_lines(peer("10.0.0.1", "10.0.0.2", mkt(1, 2), mkt(2, 1, b"other"))) == []
@@ -84,16 +82,11 @@ class TestIdsMustNotOverlap:
         assert warned_lines(one, other) == []
 
     def test_equal_keys_do_not_overlap(self) -> None:
-        assert (
-            warned_lines(peer("10.0.0.1", "10.0.0.2", mkt(1, 2)), peer(None, "10.0.0.0/8", mkt(1, 2, line=7)))
-            == []
-        )
+        assert warned_lines(peer("10.0.0.1", "10.0.0.2", mkt(1, 2)), peer(None, "10.0.0.0/8", mkt(1, 2, line=7))) == []
 
     def test_tcp_md5_has_no_ids(self) -> None:
         keys = [
-            MasterKeyTuple(
-                "m", None, None, find_algorithm("tcp-md5"), secret, 16, TcpOptions.EXCLUDE, Origin("k", 1)
-            )
+            MasterKeyTuple("m", None, None, find_algorithm("tcp-md5"), secret, 16, TcpOptions.EXCLUDE, Origin("k", 1))
             for secret in (b"a", b"b")
         ]
         assert warned_lines(peer("10.0.0.1", "10.0.0.2", *keys)) == []
@@ -139,9 +132,7 @@ class TestWhatPartsThem:
             ({"remote_port": 1}, {"remote_port": 2}, False),
         ],
     )
-    def test_vlans_and_ports_part_peers(
-        self, one: dict[str, int], other: dict[str, int], overlaps: bool
-    ) -> None:
+    def test_vlans_and_ports_part_peers(self, one: dict[str, int], other: dict[str, int], overlaps: bool) -> None:
         first = peer("10.0.0.1", None, mkt(1, 2), **one)
         second = peer("10.0.0.1", None, mkt(1, 2, b"other"), **other)
         assert warned_lines(first, second) == [1] * overlaps
@@ -165,10 +156,7 @@ NETWORKS = st.sampled_from(
         ip_network(text)
         for text in ("0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/24", "10.0.0.0/25", "10.0.0.128/25", "10.0.0.1")
     ]
-    + [
-        ip_network(text)
-        for text in ("10.0.0.129", "10.1.0.0/16", "::/0", "::a00:0/104", "fd00::/8", "fd00::1")
-    ]
+    + [ip_network(text) for text in ("10.0.0.129", "10.1.0.0/16", "::/0", "::a00:0/104", "fd00::/8", "fd00::1")]
 )
 
 
@@ -183,9 +171,6 @@ def test_the_prefix_index_finds_what_comparing_every_two_peers_finds(
     expected = [
         number
         for number, (local, remote) in enumerate(pairs)
-        if any(
-            prefixes_overlap(local, other[0]) and prefixes_overlap(remote, other[1])
-            for other in pairs[:number]
-        )
+        if any(prefixes_overlap(local, other[0]) and prefixes_overlap(remote, other[1]) for other in pairs[:number])
     ]
     assert warned_lines(*peers) == expected

@@ -50,9 +50,7 @@ def test_a_secret_file_loses_exactly_one_line_end(tmp_path: Path, content: bytes
     ("content", "is_odd"),
     [(b"ab\n", False), (b"a b", False), (b"ab\n\n", True), (b" ab", True), (b"ab \n", True)],
 )
-def test_white_space_around_the_secret_of_a_file_is_a_warning(
-    tmp_path: Path, content: bytes, is_odd: bool
-) -> None:
+def test_white_space_around_the_secret_of_a_file_is_a_warning(tmp_path: Path, content: bytes, is_odd: bool) -> None:
     (tmp_path / "edge.key").write_bytes(content)
     (tmp_path / "edge.key").chmod(0o600)
     store = read(key_with(secret=None, secret_file='"edge.key"'), str(tmp_path / "k.toml"))
@@ -71,23 +69,17 @@ def test_a_secret_file_that_everyone_can_read_is_a_warning(tmp_path: Path) -> No
 
 def test_a_secret_file_that_is_not_there_is_told_with_where_paths_start(tmp_path: Path) -> None:
     message = mistake(key_with(secret=None, secret_file='"edge.key"'), str(tmp_path / "k.toml"))
-    assert message.endswith(
-        f"secret-file names a file that cannot be used (no such file); paths start at {tmp_path}"
-    )
+    assert message.endswith(f"secret-file names a file that cannot be used (no such file); paths start at {tmp_path}")
     (tmp_path / "edge.key").mkdir()
     assert "directory" in mistake(key_with(secret=None, secret_file='"edge.key"'), str(tmp_path / "k.toml"))
-    assert "cannot be used" in mistake(
-        key_with(secret=None, secret_file='"a\\u0000b"'), str(tmp_path / "k.toml")
-    )
+    assert "cannot be used" in mistake(key_with(secret=None, secret_file='"a\\u0000b"'), str(tmp_path / "k.toml"))
 
 
 def test_a_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AO_EDGE", "from the environment")
     assert secret_of("secret_env", "AO_EDGE") == b"from the environment"
     monkeypatch.delenv("AO_EDGE")
-    assert "environment variable, AO_EDGE, which is not set" in mistake(
-        key_with(secret=None, secret_env='"AO_EDGE"')
-    )
+    assert "environment variable, AO_EDGE, which is not set" in mistake(key_with(secret=None, secret_env='"AO_EDGE"'))
 
 
 def test_a_key_has_exactly_one_secret() -> None:
@@ -106,9 +98,7 @@ def test_an_empty_secret_is_a_mistake(source: str) -> None:
 
 def test_a_secret_of_a_length_that_the_algorithm_does_not_take_is_a_mistake() -> None:
     message = mistake(key_with(algorithm='"cmac(aes)"', secret='"seventeen octets!"'))
-    assert message.endswith(
-        "secret has a length that cmac(aes) does not take: it must be 16, 24 or 32 octets"
-    )
+    assert message.endswith("secret has a length that cmac(aes) does not take: it must be 16, 24 or 32 octets")
 
 
 @pytest.mark.parametrize(

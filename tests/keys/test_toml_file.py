@@ -129,9 +129,7 @@ class TestKeys:
         (mkt,) = read(key_with(send_id=None, recv_id=None, algorithm='"tcp-md5"')).peers[0].mkts
         assert (mkt.name, mkt.send_id, mkt.recv_id, mkt.mac_length) == ("tcp-md5", None, None, 16)
 
-    @pytest.mark.parametrize(
-        "field", ["send-id = 1", "recv-id = 1", "mac-length = 16", 'tcp-options = "exclude"']
-    )
+    @pytest.mark.parametrize("field", ["send-id = 1", "recv-id = 1", "mac-length = 16", 'tcp-options = "exclude"'])
     def test_a_tcp_md5_key_takes_no_field_of_tcp_ao(self, field: str) -> None:
         text = key_with(send_id=None, recv_id=None, algorithm='"tcp-md5"') + field
         assert mistake(text).startswith(f"k.toml:8: {field.split()[0]} is not for tcp-md5")
@@ -169,17 +167,14 @@ class TestKeys:
         name = f'"{algorithm}"'
         assert read(key_with(algorithm=name)).peers[0].mkts[0].mac_length == default
         for length in (1, highest):
-            assert (
-                read(key_with(algorithm=name, mac_length=str(length))).peers[0].mkts[0].mac_length == length
-            )
+            assert read(key_with(algorithm=name, mac_length=str(length))).peers[0].mkts[0].mac_length == length
         for length in (0, highest + 1, -1, 2**70):
             message = mistake(key_with(algorithm=name, mac_length=str(length)))
             assert f"mac-length must be from 1 to {highest}" in message
 
     def test_tcp_options_are_included_unless_said_otherwise(self) -> None:
         given = [
-            read(key_with(tcp_options=word)).peers[0].mkts[0].tcp_options
-            for word in ('"exclude"', '"auto"', None)
+            read(key_with(tcp_options=word)).peers[0].mkts[0].tcp_options for word in ('"exclude"', '"auto"', None)
         ]
         assert given == [TcpOptions.EXCLUDE, TcpOptions.AUTO, TcpOptions.INCLUDE]
         assert '"include" (the default), "exclude" or "auto"' in mistake(key_with(tcp_options='"some"'))
@@ -332,10 +327,7 @@ class TestMistakesOfTables:
 
     def test_tables_of_the_wrong_kind_are_named(self) -> None:
         assert mistake("version = 1\npeer = 3") == "k.toml:2: peer must be tables [[peer]], not a number"
-        assert (
-            mistake("version = 1\npeer = [\n1]")
-            == "k.toml:3: peer must hold tables [[peer]] only, not a number"
-        )
+        assert mistake("version = 1\npeer = [\n1]") == "k.toml:3: peer must hold tables [[peer]] only, not a number"
 
 
 class TestAllMistakesAtOnce:
@@ -357,19 +349,14 @@ remote = "10.0.0.2"
 
     def test_five_mistakes_give_five_messages_with_their_lines_and_no_secret(self) -> None:
         told = mistakes(self.FIVE)
-        assert [line.split(":")[:2] for line in told] == [
-            ["k.toml", line] for line in ("3", "6", "8", "9", "13")
-        ]
+        assert [line.split(":")[:2] for line in told] == [["k.toml", line] for line in ("3", "6", "8", "9", "13")]
         assert "canary" not in "".join(told)
 
     def test_a_line_of_wrong_syntax_hides_no_other_mistake(self) -> None:
         text = self.FIVE.replace('"10.0.0.2"', "10.0.0.2canary").replace('"tcp-ao"', "tcp-ao")
         told = mistakes(text)
         assert [line.split(":")[1] for line in told] == ["3", "4", "6", "8", "9", "13"]
-        assert (
-            told[1]
-            == "k.toml:4: column 14: unexpected text after the value; text must stand in one pair of quotes"
-        )
+        assert told[1] == "k.toml:4: column 14: unexpected text after the value; text must stand in one pair of quotes"
         assert told[5].startswith("k.toml:13: column 15: this is no TOML value; text must stand in quotes")
         assert "canary" not in "".join(told)
 
@@ -386,9 +373,7 @@ remote = "10.0.0.2"
             ("version = 1\nx = {canary=1,canary=2}", "k.toml:2: column 23: this key has a value already"),
         ],
     )
-    def test_wrong_syntax_is_told_with_line_and_column_and_without_the_text(
-        self, text: str, expected: str
-    ) -> None:
+    def test_wrong_syntax_is_told_with_line_and_column_and_without_the_text(self, text: str, expected: str) -> None:
         told = mistakes(text)
         assert told[0].startswith(expected)
         assert "canary" not in "".join(told)

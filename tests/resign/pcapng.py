@@ -78,7 +78,7 @@ def rich_pcapng(
     parts = []
     for writer, some in ((PcapngWriter(byte_order), listed[:middle]), (PcapngWriter(other), listed[middle:])):
         parts += [writer.section_header("two sections"), writer.block(_UNKNOWN_BLOCK, b"kept as it is")]
-        parts.append(writer.interface(link_type, *interface_options, (_COMMENT, "an interface".encode())))
+        parts.append(writer.interface(link_type, *interface_options, (_COMMENT, b"an interface")))
         for number, record in enumerate(some):
             kind = OBSOLETE if number % 7 == 3 else SIMPLE if with_simple and number % 5 == 4 else ENHANCED
             parts.append(writer.packet(record, kind, f"comment {number}" if number % 2 else None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import subprocess
@@ -93,16 +94,19 @@ class TestOutput:
 
     def test_an_exception_leaves_nothing_behind(self, folder: Path) -> None:
         before = names(folder)
-        with pytest.raises(ZeroDivisionError), WholeFile(str(folder / "out.pcap"), [], replaces=False) as output:
+        output = WholeFile(str(folder / "out.pcap"), [], replaces=False)
+        with contextlib.suppress(ZeroDivisionError), output:
             output.file.write(b"half of it")
+            assert len(names(folder)) == len(before) + 1
             raise ZeroDivisionError
         assert names(folder) == before
 
     def test_a_write_that_fails_names_the_file_and_leaves_nothing_behind(self, folder: Path) -> None:
         before = names(folder)
-        with pytest.raises(CaptureError, match=r"out\.pcap: writing fails: No space left on device"):
-            with WholeFile(str(folder / "out.pcap"), [], replaces=False):
-                raise OSError(28, "No space left on device")
+        output = WholeFile(str(folder / "out.pcap"), [], replaces=False)
+        told = r"out\.pcap: writing fails: No space left on device"
+        with pytest.raises(CaptureError, match=told), output:
+            raise OSError(28, "No space left on device")
         assert names(folder) == before
 
     def test_a_capture_that_shrinks_meanwhile_is_told(self, folder: Path) -> None:

@@ -99,14 +99,12 @@ class TestStrip:
         expected = tmp_path / "expected.pcap"
         expected.write_bytes(told.to_pcap(encapsulate=in_gre()))
         # The builder leaves no NOPs that nothing needs either.
-        assert [record.octets for record in records_of(out)[0]] == [
-            record.octets for record in records_of(expected)[0]
-        ]
+        assert [record.octets for record in records_of(out)[0]] == [record.octets for record in records_of(expected)[0]]
 
     def test_adding_what_was_stripped_gives_the_same_capture(self, tmp_path: Path) -> None:
         told = Conversation([AO]).handshake()
         for end in ("a", "b", "a"):
-            told.data(end, 100, option_first=True)  # type: ignore[arg-type]
+            told.data(end, 100, option_first=True)
         plain_ends = [told.segments[index].plan.other_options for index in range(3)]
         assert all(plain_ends[:2])
         source, stripped, again = tmp_path / "in.pcap", tmp_path / "stripped.pcap", tmp_path / "again.pcap"

@@ -110,7 +110,7 @@ def test_whatever_stands_around_it_stays(before: list[bytes], behind: list[bytes
     assert len(replaced) % 4 == 0
     if len(replaced) <= 40:
         assert real_options(replaced) == real_options(options)
-        assert [option for option in walk_options(header(replaced)) if option.kind == KIND_AO][0].problem is None
+        assert next(option for option in walk_options(header(replaced)) if option.kind == KIND_AO).problem is None
         assert ao(new) in replaced
     stripped = without_signatures(header(options))
     assert stripped is not None

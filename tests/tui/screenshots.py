@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
-from tests.tui.running import PROJECT_ROOT, press, running, sample_session, type_line
+from aoinspect.keys import load_keys
+from tests.tui.running import PROJECT_ROOT, press, running, session_on, type_line
 
 FOLDER = PROJECT_ROOT / "docs" / "screenshots"
 SIZE = (110, 34)
@@ -21,16 +23,20 @@ SHOTS: dict[str, tuple[str, tuple[str, ...], str | None]] = {
 """File's name -> sample, keys pressed, and a filter that is typed."""
 
 
-async def take(name: str, folder: Path) -> Path:
+async def take(name: str, target: Path) -> Path:
     """One picture; the file that it was written to."""
     sample, keys, typed = SHOTS[name]
-    async with running(sample_session(sample), SIZE) as (app, pilot):
+    # Paths as a reader would type them, not those of this machine.
+    os.chdir(PROJECT_ROOT)
+    folder = Path("samples") / "pcaps"
+    store = load_keys([str(folder / f"{sample}.toml")])
+    async with running(session_on(folder / f"{sample}.pcap", store), SIZE) as (app, pilot):
         await press(pilot, *keys)
         if typed is not None:
             await type_line(pilot, typed)
         app.clear_notifications()
         await pilot.pause(0.3)
-        path = folder / f"{name}.svg"
+        path = target / f"{name}.svg"
         path.write_text(app.export_screenshot(title=f"aoinspect tui {sample}.pcap"), encoding="utf-8")
         return path
 

@@ -17,7 +17,7 @@ from tests.tui.running import PROJECT_ROOT, SAMPLES
 from tests.tui.test_walk import SAMPLE, wrong_keys
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-LAUNCH = f"cd {shlex.quote(str(PROJECT_ROOT))} && {shlex.quote(sys.executable)} -m tests.tui.launch"
+LAUNCH = f"cd {shlex.quote(str(PROJECT_ROOT))} && {shlex.quote(sys.executable)} -m aoinspect tui"
 
 
 class Terminal:
@@ -34,6 +34,9 @@ class Terminal:
 
     def keys(self, *keys: str) -> None:
         self._tmux("send-keys", "--", *keys)
+
+    def type(self, text: str) -> None:
+        self._tmux("send-keys", "-l", "--", text)
 
     def screen(self) -> str:
         return self._tmux("capture-pane", "-p")
@@ -82,9 +85,10 @@ def test_the_walk_in_a_real_terminal(start: Callable[..., Terminal], tmp_path: P
     terminal.keys("s")
     terminal.wait_for("save what?")
     terminal.keys("k")
-    terminal.wait_for("to")
+    terminal.wait_for(f"{SAMPLE}-keys.toml")
     terminal.keys("C-u")
-    terminal.keys("-l", str(saved))
+    terminal.type(str(saved))
+    terminal.wait_for(saved.name)
     terminal.keys("Enter")
     deadline = time.monotonic() + 20
     while not saved.exists():
@@ -118,7 +122,7 @@ def test_a_broken_file_is_told_before_the_screen_is_taken(start: Callable[..., T
 
 def test_without_a_terminal_it_says_so() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "tests.tui.launch", str(SAMPLES / "rotation.pcap")],
+        [sys.executable, "-m", "aoinspect", "tui", str(SAMPLES / "rotation.pcap")],
         cwd=PROJECT_ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
+import threading
 from pathlib import Path
 
 import pytest
 
 from aoinspect.errors import CaptureError
-from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
 from aoinspect.tui.actions import View
 from aoinspect.tui.spool import Spool
@@ -135,24 +134,31 @@ def test_a_pipe_is_followed_live_and_checked_again_from_its_start(tmp_path: Path
 
 def test_keys_answer_while_reading_goes_on(tmp_path: Path) -> None:
     talk = Conversation().handshake()
-    for _ in range(15_000):
+    for _ in range(3_000):
         talk.data("a", 10)
-    (tmp_path / "long.pcap").write_bytes(talk.to_pcap())
-    (tmp_path / "keys.toml").write_text(talk.key_file(), encoding="utf-8")
+    octets = talk.to_pcap()
+    half = len(octets) // 2
 
     async def walk() -> None:
-        session = session_on(tmp_path / "long.pcap", load_keys([str(tmp_path / "keys.toml")]))
+        reading, writing = os.pipe()
+        session = session_on(Path("-"), spool=Spool(reading))
         async with running(session, wait=False) as (app, pilot):
-            await until(pilot, lambda: app.packets.list.count > 0)
-            seen = app.packets.list.count
-            await pilot.press("3")
-            await pilot.press("j")
-            started = time.monotonic()
-            await pilot.press("j")
-            assert time.monotonic() - started < 1
+            feeding = threading.Thread(target=lambda: os.write(writing, octets[:half]))
+            feeding.start()
+            await until(pilot, lambda: app.packets.list.count > 10)
+            await pilot.press("3", "j", "j")
             assert app.packets.list.cursor == 2
+            assert not session.analysis.is_finished
+            feeding.join()
+            feeding = threading.Thread(target=lambda: os.write(writing, octets[half:]))
+            feeding.start()
+            await pilot.press("j")
+            assert app.packets.list.cursor == 3
+            await until(pilot, lambda: app.packets.list.count == 3_003)
+            feeding.join()
+            os.close(writing)
             await until(pilot, lambda: session.analysis.is_finished and not app.is_busy)
-            assert app.packets.list.count == 15_003 > seen
+            assert app.packets.list.count == 3_003
 
     asyncio.run(walk())
 

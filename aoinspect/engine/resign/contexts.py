@@ -2,7 +2,9 @@
 
 The first pass has told them for everything that it verified. What was not signed, or is signed wrong, gets them here:
 the ISNs are the connection's, and a position is the one nearest to that of the segment before it in its direction, with
-verified segments as fixed points. Where ISNs are not known, nothing can be signed.
+verified segments as fixed points. That is how a verifier follows segments that are all genuine, as these will be. (The
+first pass itself measures failing segments against verified ones only, since they may be anybody's.) Where ISNs are not
+known, nothing can be signed.
 """
 
 from __future__ import annotations
@@ -71,20 +73,22 @@ def contexts_of(analyzer: Analyzer, rows: Rows) -> SegmentContexts:
 
 
 def _snes(conns: Connections, rows: Rows, connections: I64, sides: U8, is_syn: Mask) -> U32:
-    groups = connections * 2 + sides
-    is_anchor = rows.has_sne & (rows.verdict == Verdict.VERIFIED) & (rows.method == Method.AO)
-    has_anchor = np.zeros(2 * len(conns), dtype=np.bool_)
-    has_anchor[groups[is_anchor]] = True
-    # The judge measured against verified segments; where a direction has none, each is measured against the last.
-    is_told = rows.has_sne & (is_anchor | has_anchor[groups])
-    is_told |= is_syn
+    is_signed = rows.method != Method.NONE
+    is_fixed = (rows.verdict == Verdict.VERIFIED) & (rows.method == Method.AO) & rows.has_sne | is_syn
     snes = np.where(is_syn, np.uint32(0), rows.sne)
-    # What the snap length cut may lack its sequence number, and would lead those behind it astray.
-    is_seen = rows.reason != Reason.TRUNCATED
-    wanted = np.flatnonzero(is_seen & np.isin(groups, groups[~is_told & is_seen]))
+    # Unsigned segments amid signed ones are somebody else's, and what the snap length cut may lack its sequence number:
+    # either would lead those behind it astray.
+    has_signature = np.zeros(len(conns), dtype=np.bool_)
+    has_signature[connections[is_signed]] = True
+    takes_part = (is_signed | ~has_signature[connections]) & (rows.reason != Reason.TRUNCATED)
+    takes_part &= (rows.verdict != Verdict.MALFORMED) & (rows.verdict != Verdict.NO_KEY) | (rows.method == Method.MD5)
+    groups = connections * 2 + sides
+    is_open = np.zeros(2 * len(conns), dtype=np.bool_)
+    is_open[groups[takes_part & ~is_fixed]] = True
+    wanted = np.flatnonzero(takes_part & is_open[groups])
     if len(wanted):
         wanted = wanted[stable_order(groups[wanted])]
-        positions = _chain(conns, rows.seq[wanted], connections[wanted], sides[wanted], snes[wanted], is_told[wanted])
+        positions = _chain(conns, rows.seq[wanted], connections[wanted], sides[wanted], snes[wanted], is_fixed[wanted])
         snes[wanted] = (positions >> np.uint64(32)).astype(np.uint32)
     return snes
 

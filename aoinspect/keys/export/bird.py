@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
 from aoinspect.keys.export.plan import Abilities, Session, address_text, plan, refuse, secret_of, written_algorithm
+from aoinspect.keys.importers.model import BGP_PORT
 from aoinspect.keys.model import KeyStore
 
 ABILITIES = Abilities(
@@ -44,7 +45,7 @@ def _protocol(session: Session, name: str) -> str:
         lines.append(f'  vrf "{session.vrf}";')
     local_port = session.local_port if session.port is None else session.port
     remote_port = session.remote_port if session.port is None else session.port
-    if session.local is not None or local_port is not None:
+    if session.local is not None or local_port not in (None, BGP_PORT):
         local = "" if session.local is None else f" {address_text(session.local)}"
         lines.append(f"  local{local}{_port(local_port)};")
     lines.append(f"  neighbor {'range ' if session.is_range else ''}{session.remote_text}{_port(remote_port)};")
@@ -56,7 +57,7 @@ def _protocol(session: Session, name: str) -> str:
 
 
 def _port(port: int | None) -> str:
-    return "" if port is None else f" port {port}"
+    return "" if port in (None, BGP_PORT) else f" port {port}"
 
 
 def _key(mkt: MasterKeyTuple) -> str:

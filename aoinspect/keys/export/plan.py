@@ -107,6 +107,8 @@ def plan(store: KeyStore, abilities: Abilities) -> Plan:
     """The sessions and key chains of `store`; KeyFileError with all that the system cannot express."""
     problems = _Problems(abilities.title)
     merged = _merged(store.peers)
+    if abilities.has_ports:
+        merged = _with_both_ways(merged, problems)
     for peer in merged:
         _check_peer(peer, abilities, problems)
         for mkt in peer.mkts:
@@ -185,6 +187,27 @@ def _merged(peers: Sequence[Peer]) -> list[Peer]:
         added = tuple(mkt for mkt in peer.mkts if _without_label(mkt) not in seen)
         merged[scope] = replace(known, mkts=(*known.mkts, *added))
     return [peer for peer in merged.values() if peer.mkts]
+
+
+def _with_both_ways(peers: Sequence[Peer], problems: _Problems) -> list[Peer]:
+    """Peers that are the two ways of opening one session as one peer with both ports; see `importers.ports`."""
+    found: list[Peer] = []
+    waiting: dict[tuple[object, ...], Peer] = {}
+    for peer in peers:
+        if (peer.local_port is None) == (peer.remote_port is None):
+            found.append(peer)
+            continue
+        scope = (peer.local, peer.remote, peer.port, peer.vrf, frozenset(map(_without_label, peer.mkts)))
+        other = waiting.get(scope)
+        if other is None or (other.local_port is None) == (peer.local_port is None):
+            waiting[scope] = peer
+        else:
+            del waiting[scope]
+            ports = (other.local_port or peer.local_port, other.remote_port or peer.remote_port)
+            found.append(replace(other, local_port=ports[0], remote_port=ports[1]))
+    for peer in waiting.values():
+        problems.add(peer.origin, "a session that only one end may open: say `port`, or the port of either end")
+    return found
 
 
 def _check_peer(peer: Peer, abilities: Abilities, problems: _Problems) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 from rich.console import Console
 
 from aoinspect.commands import show
+from aoinspect.commands.shared import SharedParts
 from aoinspect.engine.pipeline import Analyzer, analyse
 from aoinspect.engine.single_frame import CaptureSource
 from aoinspect.engine.verdicts import Reason, Verdict
@@ -62,7 +63,7 @@ def run_parsed(parser: argparse.ArgumentParser, *arguments: str) -> Outcome:
     return Outcome(status, out.getvalue(), err.getvalue())
 
 
-def shared_parts() -> show.SharedParts:
+def shared_parts() -> SharedParts:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--keys", action="append", default=[])
         parser.add_argument("--decode-as", action="append", default=[])
@@ -74,7 +75,7 @@ def shared_parts() -> show.SharedParts:
             registry.decode_as(rule)
         return registry
 
-    return show.SharedParts(
+    return SharedParts(
         add_arguments=add_arguments,
         load_keys=lambda options: load_keys(options.keys) if options.keys else KeyStore(),
         load_registry=load_registry,

@@ -24,7 +24,7 @@ from aoinspect.errors import AoinspectError, CaptureError, DissectorError, Usage
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aoinspect.keys.model import KeyStore
+    from aoinspect.keys.model import KeyStore, Network
     from dissectors.registry import Registry
 
 KEYS_VARIABLE = "AOINSPECT_KEYS"
@@ -66,7 +66,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keys",
         action="append",
         metavar="FILE",
-        help=f"key file; may be given several times (default: the file named by {KEYS_VARIABLE})",
+        help="key file or router configuration, recognised by content or as NAME:FILE; may be given several times "
+        f"(default: the file named by {KEYS_VARIABLE})",
+    )
+    parser.add_argument(
+        "--local", metavar="ADDR", help="the address of the device whose configuration --keys names, where it does not"
     )
     parser.add_argument(
         "--decode-as",
@@ -174,11 +178,29 @@ def _load_keys(options: argparse.Namespace) -> KeyStore:
         paths = [os.environ[KEYS_VARIABLE]]
     if not paths:
         return KeyStore()
-    store = load_keys(paths)
+    store = load_keys(paths, _device(options.local))
     if not options.quiet:
         for warning in store.warnings:
-            _tell(f"{warning.origin}: warning: {warning.message}")
+            for position, line in enumerate(warning.message.splitlines()):
+                _tell(line if position else f"{warning.origin}: warning: {line}")
+    if any(mkt.secret is None for peer in store.peers for mkt in peer.mkts):
+        from aoinspect.keys.prompt import can_ask, fill_gaps
+
+        if can_ask():
+            store = fill_gaps(store)
     return store
+
+
+def _device(address: str | None) -> Network | None:
+    """What --local says."""
+    if address is None:
+        return None
+    from aoinspect.keys.addresses import parse_prefix
+
+    try:
+        return parse_prefix(address)
+    except ValueError as error:
+        raise UsageError(f"--local: {error}") from None
 
 
 def _registry(options: argparse.Namespace) -> Registry:

@@ -20,14 +20,18 @@ from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from aoinspect.capture.frames import I64
+from aoinspect.capture.frames import I64, U8
 from aoinspect.capture.pcap import VARIANTS
 from aoinspect.capture.pcapng_section import ENHANCED_PACKET, OBSOLETE_PACKET, SIMPLE_PACKET
+from aoinspect.capture.records import windows
 from aoinspect.errors import CaptureError, UsageError
 
 Fetch = Callable[[int, int], bytes]
 """(offset in the uncompressed file, octets) -> octets; fewer where the file ends."""
+
+Mask = npt.NDArray[np.bool_]
 
 RECORD_HEAD_LENGTH: Final = 24
 """Octets of a record that tell how long it is, in every format."""
@@ -58,15 +62,19 @@ class CaptureCopy:
             self._output.write(octets)
             self.position += len(octets)
 
-    def replace(self, offset: int, octets: bytes | memoryview) -> None:
-        """Writes `octets` in place of the input up to `offset`."""
+    def replace(self, offset: int, octets: bytes | memoryview, moves: Sequence[tuple[int, int]] = ()) -> None:
+        """Writes `octets` in place of the input up to `offset`.
+
+        `moves`: (offset, by how many octets what follows it has moved within the replaced), ascending; what is not told
+        there has grown at the end.
+        """
         self._output.write(octets)
         growth = len(octets) - (offset - self.position)
         self.position = offset
         if growth:
+            self._shifted_from += [moved_from for moved_from, _ in moves] + [offset]
+            self._shifts += [self._shift + moved_by for _, moved_by in moves] + [self._shift + growth]
             self._shift += growth
-            self._shifted_from.append(offset)
-            self._shifts.append(self._shift)
 
     def overwrite(self, offset: int, octets: bytes) -> None:
         """Writes `octets` over what the input's octets from `offset` on became; that was copied before."""
@@ -97,6 +105,17 @@ class Records(Protocol):
         """The same record with another frame in it.
 
         `snap_length` is its interface's. ValueError where the format cannot say what it would have to.
+        """
+        ...
+
+    def can_grow(self, octets: U8, records: I64, end: int) -> Mask:
+        """Which of the records that start at `records` in `octets` lie before `end` with all that `grow` changes."""
+        ...
+
+    def grow(self, octets: U8, records: I64, growths: I64) -> None:
+        """Tells in records that their frames are so many octets longer (a multiple of 4) than they say.
+
+        The octets are there already.
         """
         ...
 
@@ -135,6 +154,15 @@ class PcapRecords:
         self._longest = max(self._longest, len(frame))
         return bytes(header) + frame
 
+    def can_grow(self, octets: U8, records: I64, end: int) -> Mask:
+        return np.ones(len(records), dtype=np.bool_)
+
+    def grow(self, octets: U8, records: I64, growths: I64) -> None:
+        order = self._number.format[0]
+        lengths = _add(octets, records + self._captured_at, growths, order)
+        _add(octets, records + self._wire_at, growths, order)
+        self._longest = max(self._longest, int(lengths.max(initial=0)))
+
     def finish(self, copy: CaptureCopy) -> None:
         # libpcap cuts frames that are longer than the file's snap length.
         if self._snap_length and self._longest > self._snap_length:
@@ -166,8 +194,40 @@ class PcapngRecords:
         length = struct.pack(order + "I", len(body) + 12)
         return record[:4] + length + body + length
 
+    def can_grow(self, octets: U8, records: I64, end: int) -> Mask:
+        is_little, lengths = _is_little(octets, records), np.zeros(len(records), dtype=np.int64)
+        for order, chosen in (("<", is_little), (">", ~is_little)):
+            lengths[chosen] = _numbers(octets, records[chosen] + 4, order)
+        # Simple Packet Blocks depend on the snap length, and are few.
+        is_simple = (octets[records] == SIMPLE_PACKET) | (octets[records + 3] == SIMPLE_PACKET)
+        return ~is_simple & (records + lengths <= end)
+
+    def grow(self, octets: U8, records: I64, growths: I64) -> None:
+        is_little = _is_little(octets, records)
+        for order, chosen in (("<", is_little), (">", ~is_little)):
+            blocks, growth = records[chosen], growths[chosen]
+            lengths = _add(octets, blocks + 4, growth, order)
+            for at in (blocks + 20, blocks + 24, blocks + lengths - 4):
+                _add(octets, at, growth, order)
+
     def finish(self, copy: CaptureCopy) -> None:
         """No reader holds a frame to its interface's snap length, but of Simple Packet Blocks."""
+
+
+def _is_little(octets: U8, blocks: I64) -> Mask:
+    """Which of these packet blocks are little-endian: their types are below 256."""
+    return octets[blocks] != 0
+
+
+def _numbers(octets: U8, at: I64, order: str) -> I64:
+    return windows(octets, 4)[at].view(order + "u4").astype(np.int64)
+
+
+def _add(octets: U8, at: I64, growths: I64, order: str) -> I64:
+    """Adds to the 32-bit numbers at `at`; what they are now."""
+    numbers = _numbers(octets, at, order) + growths
+    windows(octets, 4)[at] = numbers.astype(order + "u4").view("V4")
+    return numbers
 
 
 def _block_order(head: bytes) -> str:

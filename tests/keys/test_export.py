@@ -69,10 +69,12 @@ class TestOurs:
 
     @staticmethod
     def lifetimes() -> st.SearchStrategy[Lifetime | None]:
-        moments = st.integers(-50_000_000_000 * SECOND, 250_000_000_000 * SECOND) | st.none()
-        return st.none() | st.tuples(moments, moments).filter(lambda ends: ends != (None, None)).map(
-            lambda ends: Lifetime(*sorted(ends)) if None not in ends else Lifetime(*ends)  # type: ignore[type-var]
-        ).filter(lambda span: span.from_ns is None or span.until_ns is None or span.from_ns < span.until_ns)
+        starts = st.none() | st.integers(-50_000_000_000 * SECOND, 250_000_000_000 * SECOND)
+        lengths = st.none() | st.integers(1, 3_000_000_000 * SECOND)
+        spans = st.tuples(starts, lengths).filter(lambda pair: pair != (None, None))
+        return st.none() | spans.map(
+            lambda pair: Lifetime(pair[0], None if pair[1] is None else (pair[0] or 0) + pair[1])
+        )
 
     @staticmethod
     @st.composite

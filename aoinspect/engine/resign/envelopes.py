@@ -17,7 +17,7 @@ from aoinspect.engine.locate import FragmentPieces, Locator, Mask, Packets, _Gro
 from aoinspect.engine.resign.checksums import MODULUS, checksum_of, sum_of
 from dissectors.octets import u16
 
-_FIRST_ETHERTYPE = 1536
+FIRST_ETHERTYPE = 1536
 _GRE_CHECKSUM, _GRE_KEY, _GRE_VERSION = 0x8000, 0x2000, 0x0007
 _UDP_CHECKSUM_AT, _GRE_CHECKSUM_AT = 6, 4
 _LARGEST_LENGTH = 0xFFFF
@@ -129,9 +129,9 @@ def _resize_type_or_length(field_at: int) -> Callable[[bytearray, Envelope, int]
     def resize(frame: bytearray, header: Envelope, growth: int) -> None:
         at = header.start + field_at
         number = int.from_bytes(frame[at : at + 2], "big")
-        if number >= _FIRST_ETHERTYPE:
+        if number >= FIRST_ETHERTYPE:
             return
-        if number + growth >= _FIRST_ETHERTYPE:
+        if number + growth >= FIRST_ETHERTYPE:
             raise LengthError(f"the IEEE 802.3 length would be {number + growth}, which is an ethertype")
         frame[at : at + 2] = (number + growth).to_bytes(2, "big")
 
@@ -182,6 +182,10 @@ _RESIZE: dict[str, Callable[[bytearray, Envelope, int], None]] = {
     "vxlan-gpe": _keep_length,
 }
 """By dissector: what changes in a header when its content grows by so many octets."""
+
+
+WITHOUT_LENGTH = frozenset(name for name, changes in _RESIZE.items() if changes is _keep_length)
+"""Dissectors of headers that have no length field."""
 
 
 def has_known_lengths(envelopes: list[Envelope]) -> bool:

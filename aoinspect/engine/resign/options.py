@@ -7,6 +7,8 @@ gets a slot of its own size in the same place; an added one stands first, as Lin
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from aoinspect.ao.option import (
     FIXED_HEADER_LENGTH,
     KIND_AO,
@@ -22,23 +24,38 @@ _NOP = bytes([KIND_NOP])
 _PADDING = (KIND_END, KIND_NOP)
 
 
+class Slot(NamedTuple):
+    """Where a signature goes among a header's options: octets `start` to `end` make way for it and its padding."""
+
+    start: int
+    """Counted from the first option."""
+    end: int
+    padding: int
+    """NOPs behind it."""
+
+
+def slot_of(header: bytes, length: int) -> Slot:
+    """The place of a signature option of `length` octets in `header`, a whole TCP header."""
+    found = next((option for option in walk_options(header) if option.kind in (KIND_AO, KIND_MD5)), None)
+    if found is None:
+        return Slot(0, 0, -length % 4)
+    start, end = found.start - FIXED_HEADER_LENGTH, found.end - FIXED_HEADER_LENGTH
+    before, behind = _slot_padding(header[FIXED_HEADER_LENGTH:], start, end)
+    is_padded = -(end - start) % 4 == before + behind
+    if length == end - start or (is_padded and -length % 4 == before + behind):
+        return Slot(start, end, 0)
+    return Slot(start - before, end + behind, -length % 4 if is_padded else 0)
+
+
 def replace_signature(header: bytes, signature: bytes) -> bytes:
     """The options of `header` with `signature` (a whole AO or MD5 option) in place of the first one it has, or added.
 
     `header` is a whole TCP header; what comes back has a multiple of four octets, which may be more than fit.
     Further signature options are left as they are.
     """
-    found = next((option for option in walk_options(header) if option.kind in (KIND_AO, KIND_MD5)), None)
-    if found is None:
-        return _aligned(signature + _nops(signature) + header[FIXED_HEADER_LENGTH:])
     options = header[FIXED_HEADER_LENGTH:]
-    start, end = found.start - FIXED_HEADER_LENGTH, found.end - FIXED_HEADER_LENGTH
-    before, behind = _slot_padding(options, start, end)
-    is_padded = -(end - start) % 4 == before + behind
-    if len(signature) == end - start or (is_padded and -len(signature) % 4 == before + behind):
-        return _aligned(options[:start] + signature + options[end:])
-    padding = _nops(signature) if is_padded else b""
-    return _aligned(options[: start - before] + signature + padding + options[end + behind :])
+    slot = slot_of(header, len(signature))
+    return _aligned(options[: slot.start] + signature + _NOP * slot.padding + options[slot.end :])
 
 
 def without_signatures(header: bytes) -> bytes | None:
@@ -69,10 +86,6 @@ def _slot_padding(options: bytes, start: int, end: int) -> tuple[int, int]:
     if len(behind) == wanted and all(kind in _PADDING for kind in behind):
         return 0, wanted
     return 0, 0
-
-
-def _nops(signature: bytes) -> bytes:
-    return _NOP * (-len(signature) % 4)
 
 
 def _aligned(options: bytes) -> bytes:

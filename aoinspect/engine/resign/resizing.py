@@ -14,6 +14,7 @@ import numpy as np
 
 from aoinspect.ao.option import AO_OVERHEAD, FIXED_HEADER_LENGTH, KIND_AO, KIND_MD5, MAX_OPTIONS_LENGTH
 from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, FrameBatch
+from aoinspect.engine.locate import Mask
 from aoinspect.engine.resign.envelopes import (
     CoveringChecksum,
     Envelope,
@@ -103,7 +104,7 @@ def _pad(old: OldFrame, new: NewFrame) -> None:
     """Ethernet's padding to its shortest frame is as long as it has to be, where the frame had such padding."""
     outermost = next((envelope for envelope in old.envelopes if envelope.name in ("ip", "ipv6")), None)
     is_shortest = old.link_type == _LINKTYPE_ETHERNET and len(old.octets) == old.wire_length == _SHORTEST_ETHERNET
-    if not new.growth or outermost is None or not is_shortest:
+    if not (new.growth and outermost and is_shortest):
         return
     packet_end = _packet_end(old.octets, outermost) + new.growth
     if packet_end > len(new.octets) or any(new.octets[packet_end:]):
@@ -111,6 +112,12 @@ def _pad(old: OldFrame, new: NewFrame) -> None:
     del new.octets[max(packet_end, _SHORTEST_ETHERNET) :]
     new.octets.extend(bytes(max(0, _SHORTEST_ETHERNET - len(new.octets))))
     new.wire_length = len(new.octets)
+
+
+def is_padded_to_shortest(batch: FrameBatch) -> Mask:
+    """Which frames of a batch may have padding that is as long as it is because they are."""
+    is_shortest = (batch.ends - batch.starts == _SHORTEST_ETHERNET) & (batch.wire_lengths == _SHORTEST_ETHERNET)
+    return is_shortest & (batch.link_types == _LINKTYPE_ETHERNET)
 
 
 def _packet_end(octets: bytes, header: Envelope) -> int:

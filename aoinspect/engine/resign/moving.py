@@ -142,7 +142,7 @@ def _slots(segments: Segments, room: Room, lengths: I64) -> tuple[I64, Mask]:
 
 
 def _layout_keys(octets: U8, starts: I64, header_lengths: I64) -> U64:
-    """A number for each header that tells how its options are laid out: kinds, lengths and padding, not their values."""
+    """A number for each header that tells how its options are laid out: kinds and lengths, not their values."""
     options = windows(octets, MAX_OPTIONS_LENGTH)[starts + FIXED_HEADER_LENGTH].view(np.uint8)
     options = options.reshape(len(starts), MAX_OPTIONS_LENGTH)
     tells = np.zeros(options.shape, dtype=np.bool_)

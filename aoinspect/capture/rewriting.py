@@ -200,7 +200,7 @@ class PcapngRecords:
             lengths[chosen] = _numbers(octets, records[chosen] + 4, order)
         # Simple Packet Blocks depend on the snap length, and are few.
         is_simple = (octets[records] == SIMPLE_PACKET) | (octets[records + 3] == SIMPLE_PACKET)
-        return ~is_simple & (records + lengths <= end)
+        return ~is_simple & (records + lengths <= end)  # type: ignore[no-any-return]
 
     def grow(self, octets: U8, records: I64, growths: I64) -> None:
         is_little = _is_little(octets, records)
@@ -216,7 +216,7 @@ class PcapngRecords:
 
 def _is_little(octets: U8, blocks: I64) -> Mask:
     """Which of these packet blocks are little-endian: their types are below 256."""
-    return octets[blocks] != 0
+    return octets[blocks] != 0  # type: ignore[no-any-return]
 
 
 def _numbers(octets: U8, at: I64, order: str) -> I64:

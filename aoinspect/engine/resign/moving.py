@@ -186,7 +186,7 @@ def _moved(
     total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(growths)])
 
     def moved(positions: I64) -> I64:
-        return positions + total[np.searchsorted(cuts, positions)]
+        return positions + total[np.searchsorted(cuts, positions)]  # type: ignore[no-any-return]
 
     octets = np.zeros(len(batch.octets) + int(total[-1]), dtype=np.uint8)
     places = cuts + total[:-1]

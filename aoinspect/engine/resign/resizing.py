@@ -117,7 +117,7 @@ def _pad(old: OldFrame, new: NewFrame) -> None:
 def is_padded_to_shortest(batch: FrameBatch) -> Mask:
     """Which frames of a batch may have padding that is as long as it is because they are."""
     is_shortest = (batch.ends - batch.starts == _SHORTEST_ETHERNET) & (batch.wire_lengths == _SHORTEST_ETHERNET)
-    return is_shortest & (batch.link_types == _LINKTYPE_ETHERNET)
+    return is_shortest & (batch.link_types == _LINKTYPE_ETHERNET)  # type: ignore[no-any-return]
 
 
 def _packet_end(octets: bytes, header: Envelope) -> int:

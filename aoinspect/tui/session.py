@@ -164,10 +164,11 @@ class Session:
         if self.matches is not None:
             self.matches = Matches(self.matches.wanted, analysis.context)
         self.accounts = {}
+        # Before the pass takes its place: whoever sees the new verdicts finds told what changed.
+        self.last_change = told
         self.analysis, self.visible, self.pending = analysis, visible, None
         self.row = None if chosen_frame is None else self.row_of_frame(chosen_frame)
         before.close()
-        self.last_change = told
         return told
 
     def recover(self, progress: Callable[[int, int], None]) -> tuple[KeyStore, Recovery | None, str]:

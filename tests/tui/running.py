@@ -51,13 +51,18 @@ async def running(
         yield app, pilot
 
 
-async def until(pilot: Run, condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Waits until something holds; AssertionError where it does not come."""
+_AT_REST = 3
+"""So many looks in a row find what is waited for: a key's work may begin only after its messages have gone round."""
+
+
+async def until(pilot: Run, condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Waits until something holds and goes on holding; AssertionError where it does not come."""
+    held = 0
     for _ in range(int(seconds / 0.02)):
-        if condition():
-            await pilot.pause()
+        held = held + 1 if condition() else 0
+        if held == _AT_REST:
             return
-        await pilot.pause(0.02)
+        await pilot.pause(0.0 if held else 0.02)
     raise AssertionError("what was waited for did not come")
 
 

@@ -76,7 +76,8 @@ def _field_node(field: Field, depth: int) -> Node:
 
 def _with_proof(node: Node, proof: Proof, proved: tuple[Node, ...]) -> Node:
     """`node` with the proof in the signature option below it."""
-    if node.name in _SIGNATURES and node.end > node.start:
+    # A malformed segment may have several; the proof is about one.
+    if node.name in _SIGNATURES and proof.option_place is not None and node.start == proof.option_place[0]:
         verdict = _verdict_node(proof, proved)
         return replace(node, children=(verdict, *node.children), is_open=True)
     children = tuple(_with_proof(child, proof, proved) for child in node.children)

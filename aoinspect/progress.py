@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Self
 
 from aoinspect.capture.frames import Frame, FrameBatch
 from aoinspect.capture.reader import CaptureReader
-from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.pipeline import Analyzer, Prepared
 from aoinspect.engine.table import Rows
+from aoinspect.engine.workers import Workers
 from aoinspect.keys.model import KeyStore
 from dissectors.registry import Registry
 
@@ -163,14 +164,21 @@ class InterruptibleAnalyzer(Analyzer):
         *,
         make_rows: bool,
         count_streams: bool = False,
+        workers: Workers | None = None,
     ) -> None:
-        """`make_rows` and `count_streams` as Analyzer has them; no table is kept."""
-        super().__init__(store, registry, keep_table=False, make_rows=make_rows, count_streams=count_streams)
+        """`make_rows`, `count_streams` and `workers` as Analyzer has them; no table is kept."""
+        super().__init__(
+            store, registry, keep_table=False, make_rows=make_rows, count_streams=count_streams, workers=workers
+        )
         self._interruption = interruption
 
-    def feed(self, batch: FrameBatch) -> Rows:
+    def prepare(self, batch: FrameBatch) -> Prepared | None:
         with self._interruption.held():
-            return super().feed(batch)
+            return super().prepare(batch)
+
+    def conclude(self, prepared: Prepared | None) -> Rows:
+        with self._interruption.held():
+            return super().conclude(prepared)
 
     def finish_capture(self, frame_at: Callable[[int], Frame] | None = None) -> Rows:
         with self._interruption.held():

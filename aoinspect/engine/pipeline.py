@@ -7,7 +7,7 @@ ten million frames both come through here.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from aoinspect.capture.reader import CaptureReader
 from aoinspect.engine.check import NO_CANDIDATE, Checker
 from aoinspect.engine.connections import Connections
 from aoinspect.engine.failures import Failures
+from aoinspect.engine.foresight import Foresight, foresee
 from aoinspect.engine.hash_index import ABSENT
 from aoinspect.engine.judge import Judge, Judgement
 from aoinspect.engine.keyring import Keyring
@@ -28,6 +29,7 @@ from aoinspect.engine.macs import windows
 from aoinspect.engine.marks import Marks
 from aoinspect.engine.observations import Observations
 from aoinspect.engine.pairs import PairTable
+from aoinspect.engine.placing import BatchProgress
 from aoinspect.engine.reassembly import Datagram, Reassembler, batch_of
 from aoinspect.engine.repeats import Repeats
 from aoinspect.engine.segments import ACK, Segments, read_segments
@@ -37,6 +39,7 @@ from aoinspect.engine.tallies import Tallies, Totals
 from aoinspect.engine.timeline import NO_MKT_INDEX, RunRows, Timeline
 from aoinspect.engine.unplaced import UnplacedSegments
 from aoinspect.engine.verdicts import NO_MKT, Coverage, Method, Reason
+from aoinspect.engine.workers import Workers
 from aoinspect.errors import UsageError
 from aoinspect.keys.model import KeyStore
 from dissectors.registry import Registry
@@ -63,6 +66,15 @@ class CaptureCounts:
     first_old_option_frame: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The protected segments of a batch that waits to be judged."""
+
+    progress: BatchProgress
+    foresight: Foresight | None
+    """MACs that workers compute meanwhile."""
+
+
 class Analyzer:
     """The engine's state over a run. Feed it batches, then read `connections`, `tallies`, `timeline` and `table`."""
 
@@ -75,10 +87,12 @@ class Analyzer:
         make_rows: bool = True,
         measure: bool = False,
         count_streams: bool = False,
+        workers: Workers | None = None,
     ) -> None:
         """`keep_table` keeps a row per protected segment; without it `make_rows` says whether `feed` returns them.
 
         `measure` fills `stage_seconds`; `count_streams` fills `streams`, which a filter that names tcp.stream needs.
+        `workers` compute MACs of batches that are prepared before those in front of them are judged.
         """
         self.keyring = Keyring(store)
         if len(self.keyring.mkts) >= NO_MKT:
@@ -104,6 +118,7 @@ class Analyzer:
         """A filter: only what it chooses is counted, kept and returned. The verdicts are those of the whole capture."""
         self.stage_seconds: dict[str, float] = {}
         """Seconds of processor time per stage, where `measure` was asked for."""
+        self.workers = workers
         self._makes_rows = keep_table or make_rows
         self._measure = measure
         self._locator = Locator(self.registry)
@@ -127,6 +142,13 @@ class Analyzer:
 
     def feed(self, batch: FrameBatch) -> Rows:
         """Takes the next batch of the current capture; the table's rows for it, where the run makes rows."""
+        return self.conclude(self.prepare(batch))
+
+    def prepare(self, batch: FrameBatch) -> Prepared | None:
+        """The segments of the next batch that are to be judged, by `conclude` and in turn; None where there are none.
+
+        Nothing here depends on a verdict, so some batches may be prepared before the first of them is judged.
+        """
         capture = self.captures[-1]
         if capture.first_time_ns is None and len(batch):
             capture.first_time_ns = int(batch.times_ns[0])
@@ -140,7 +162,24 @@ class Analyzer:
             if fragments is not None:
                 completed, abandoned = self._reassembler.add(batch, fragments)
                 packets = self._with_datagrams(packets, completed + abandoned)
-        return self._analyse(packets)
+        return self._prepare(packets)
+
+    def conclude(self, prepared: Prepared | None) -> Rows:
+        """Judges a prepared batch and reads off what its segments tell; the rows as `feed` gives them."""
+        if prepared is None:
+            return EMPTY
+        progress = prepared.progress
+        with self._stage("select and check"):
+            judgement = self.judge.judge(progress)
+            if prepared.foresight is not None:
+                prepared.foresight.close()
+        with self._stage("read off"):
+            segments, sides = progress.segments, progress.sides
+            is_unplaced = judgement.reasons == Reason.ISN_UNKNOWN
+            self.unplaced.note_batch(
+                segments, progress.pairs, sides, judgement.connections, is_unplaced, len(self.captures) - 1
+            )
+            return self._read_off(segments, sides, judgement)
 
     def finish_capture(self, frame_at: Callable[[int], Frame] | None = None) -> Rows:
         """Ends the current capture; rows for datagrams whose pieces never came together.
@@ -154,7 +193,7 @@ class Analyzer:
         if not remaining:
             return EMPTY
         packets, _ = self._locate_datagrams(remaining)
-        return self._analyse(packets)
+        return self.conclude(self._prepare(packets))
 
     def _payload_of(self, frame: Frame) -> bytes | None:
         """The TCP payload of one frame, or None where it is not whole in it."""
@@ -179,7 +218,7 @@ class Analyzer:
 
     # The stages behind `locate`.
 
-    def _analyse(self, packets: Packets) -> Rows:
+    def _prepare(self, packets: Packets) -> Prepared | None:
         with self._stage("options"):
             segments = read_segments(packets)
         self.captures[-1].tcp_segments += segments.size
@@ -195,19 +234,13 @@ class Analyzer:
                 rows = np.flatnonzero(is_protected)
                 segments, pairs, sides = segments.select(rows), pairs[rows], sides[rows]
         if not segments.size:
-            return EMPTY
+            return None
         with self._stage("select and check"):
-            judgement = self.judge.judge(segments, pairs, sides)
-        with self._stage("read off"):
-            self.unplaced.note_batch(
-                segments,
-                pairs,
-                sides,
-                judgement.connections,
-                judgement.reasons == Reason.ISN_UNKNOWN,
-                len(self.captures) - 1,
-            )
-            return self._read_off(segments, sides, judgement)
+            progress = self.judge.prepare(segments, pairs, sides)
+            if self.workers is None:
+                return Prepared(progress, None)
+            foresight = progress.check.foreseen = foresee(progress, self.workers)
+            return Prepared(progress, foresight)
 
     def _note_old_options(self, segments: Segments) -> None:
         rows = np.flatnonzero(segments.has_old_option)
@@ -396,19 +429,32 @@ def analyse(
     on_rows: Callable[[Rows], None] | None = None,
     progress: Progress | None = None,
 ) -> Analyzer:
-    """Reads all captures through `analyzer`. KeyboardInterrupt ends the reading and is noted in `totals`."""
+    """Reads all captures through `analyzer`. KeyboardInterrupt ends the reading and is noted in `totals`.
+
+    Where the analyser has workers, a batch or more of a file are prepared ahead of the one that is judged. What comes
+    through a pipe is judged at once.
+    """
     for reader in readers:
         capture = analyzer.begin_capture(reader.path, reader.interfaces)
+        ahead = analyzer.workers.batches_ahead if analyzer.workers is not None and reader.size is not None else 0
+        waiting: deque[Prepared | None] = deque()
+
+        def conclude(most: int, waiting: deque[Prepared | None] = waiting) -> None:
+            while len(waiting) > most:
+                rows = analyzer.conclude(waiting.popleft())
+                if on_rows is not None:
+                    on_rows(rows)
+
         try:
             for batch in reader.batches():
                 capture.is_without_times |= bool((batch.times_ns == 0).any())
-                rows = analyzer.feed(batch)
-                if on_rows is not None:
-                    on_rows(rows)
+                waiting.append(analyzer.prepare(batch))
+                conclude(ahead)
                 if progress is not None:
                     progress(reader)
         except KeyboardInterrupt:
             analyzer.totals.is_interrupted = True
+        conclude(0)
         rows = analyzer.finish_capture(reader.frame_at)
         if on_rows is not None:
             on_rows(rows)

@@ -192,25 +192,27 @@ class BatchCheck:
         if not self.checker.keyring.has_bindings:
             return allowed
         bindings = [self.checker.lists.candidates[candidate].binding for candidate in candidates.tolist()]
-        packets = self.segments.packets
         for binding in {binding for binding in bindings if binding is not None}:
             bound = np.array([other == binding for other in bindings], dtype=np.bool_)
             chosen = np.flatnonzero(bound)
-            allowed[chosen] = self._agrees(binding, packets.interfaces[rows[chosen]], packets.vlans[rows[chosen]])
+            allowed[chosen] = self._agrees(binding, rows[chosen])
         return allowed
 
-    def _agrees(self, binding: Binding, interfaces: I64, vlans: I64) -> Mask:
-        agrees = np.ones(len(interfaces), dtype=np.bool_)
+    def _agrees(self, binding: Binding, rows: I64) -> Mask:
+        packets = self.segments.packets
+        interfaces, vlans, captures = packets.interfaces[rows], packets.vlans[rows], packets.captures[rows]
+        agrees = np.ones(len(rows), dtype=np.bool_)
         if binding.vlan is not None:
             agrees &= (vlans < 0) | (vlans == binding.vlan)
         if binding.interface is not None:
             cooked = (interfaces & 0xFFFFFFFF) - 1
             named = np.zeros(len(interfaces), dtype=np.bool_)
             is_same = np.zeros(len(interfaces), dtype=np.bool_)
-            for interface in self.checker.interfaces:
-                of_interface = (interfaces >> 32) == interface.index
-                named |= of_interface & (interface.name is not None)
-                is_same |= of_interface & (interface.name == binding.interface)
+            for capture in np.unique(captures).tolist():
+                for interface in self.checker.interfaces[capture]:
+                    of_interface = (captures == capture) & ((interfaces >> 32) == interface.index)
+                    named |= of_interface & (interface.name is not None)
+                    is_same |= of_interface & (interface.name == binding.interface)
             if binding.interface.isdecimal():
                 named |= cooked >= 0
                 is_same |= cooked == int(binding.interface)
@@ -308,8 +310,8 @@ class Checker:
         self.keyring = keyring
         self.pairs = pairs
         self.lists = CandidateLists(keyring, pairs)
-        self.interfaces: list[Interface] = []
-        """The capture's interfaces, for keys that are bound to one."""
+        self.interfaces: list[list[Interface]] = []
+        """The interfaces of each capture, for keys that are bound to one."""
         self.digest_lengths = np.array([mkt.algorithm.digest_length for mkt in keyring.mkts], dtype=np.int64)
         self._keyed: dict[tuple[int, int, int, int, int], KeyedMac] = {}
         self._derived: dict[tuple[int, int, int, int, int], bytes] = {}

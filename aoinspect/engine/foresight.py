@@ -8,7 +8,6 @@ and computes where it asks for anything else. A foresight that was wrong costs t
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from aoinspect.engine.ordering import stable_order
 from aoinspect.engine.placing import BatchProgress
 from aoinspect.engine.segments import ACK, SYN
 from aoinspect.engine.verdicts import Method
-from aoinspect.engine.workers import Workers
+from aoinspect.engine.workers import Job, Workers
 
 WORTHWHILE_ROWS = 2_048
 """Segments below which a batch is not worth handing over."""
@@ -51,7 +50,7 @@ class Foresight:
         """`size` is the number of segments in the batch."""
         self._workers = workers
         self._shipments: list[Shipment] = []
-        self._pending: list[tuple[I64, MacTask, Future[Mask] | None]] = []
+        self._pending: list[tuple[I64, Job]] = []
         self._is_foreseen = np.zeros(size, dtype=np.bool_)
         self._layouts = np.zeros(size, dtype=np.uint8)
         self._mkts = np.zeros(size, dtype=np.int64)
@@ -86,7 +85,7 @@ class Foresight:
             piece = wanted.select(np.arange(start, end))
             keys, counts = check.traffic_keys(piece.rows, piece.mkts, piece.source_isns, piece.destination_isns)
             task = MacTask(shipment, start, end, layout, tuple(keys), tuple(counts))
-            self._pending.append((piece.rows, task, self._workers.submit(task)))
+            self._pending.append((piece.rows, self._workers.submit(task)))
 
     def look_up(
         self, layout: Layout, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32, snes: U32
@@ -101,14 +100,16 @@ class Foresight:
 
     def _collect(self) -> None:
         # From the end: what workers take next stands at the front.
-        for rows, task, future in reversed(self._pending):
-            self._matches[rows] = self._workers.result(task, future)
+        for rows, job in reversed(self._pending):
+            self._matches[rows] = self._workers.result(job)
+        self._pending = []
         self.close()
 
     def close(self) -> None:
         """The batch is judged: what was not asked for is not waited for."""
-        is_idle = all(future is None or future.cancel() or future.done() for _, _, future in self._pending)
-        for shipment in self._shipments if is_idle else ():
+        begun = [job for _, job in self._pending if not self._workers.withdraw(job)]
+        # Memory that a worker may still read is not used again.
+        for shipment in () if begun else self._shipments:
             self._workers.take_back(shipment)
         self._pending, self._shipments = [], []
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import suppress
@@ -94,6 +95,17 @@ class _Block:
                 os.unlink(self._name)
 
 
+class Job:
+    """A task on its way."""
+
+    __slots__ = ("future", "task")
+
+    def __init__(self, task: MacTask) -> None:
+        self.task = task
+        self.future: Future[Mask] | None = None
+        """None until a worker is given the task."""
+
+
 class Workers:
     """Runs tasks elsewhere; a context manager, which ends what it has started."""
 
@@ -112,6 +124,10 @@ class Workers:
         self._pool: ProcessPoolExecutor | None = None
         self._blocks: list[_Block] = []
         self._free: list[_Block] = []
+        self._lock = threading.RLock()
+        self._backlog: deque[Job] = deque()
+        self._given_out = 0
+        """Tasks that workers have and have not answered."""
 
     @property
     def batches_ahead(self) -> int:
@@ -128,6 +144,11 @@ class Workers:
         somebody else's is given whole batches: each task has its octets with it.
         """
         return 1 if self._is_foreign else 3 * (self._jobs - 1)
+
+    @property
+    def _slots(self) -> int:
+        """Tasks that are given out at a time."""
+        return self._jobs
 
     def ship(self, arrays: Sequence[Array]) -> Shipment:
         """Makes `arrays` reach the workers; give back what this returns when its tasks are done."""
@@ -148,25 +169,49 @@ class Workers:
         if isinstance(shipment, Shared):
             self._free += [block for block in self._blocks if block.path == shipment.path]
 
-    def submit(self, task: MacTask) -> Future[Mask] | None:
-        """Hands `task` over; None where no worker takes it."""
-        if self.problem is not None:
-            return None
-        try:
-            return self._started().submit(run, task)
-        except Exception as error:  # noqa: BLE001 - an executor is anybody's
-            self._note(error)
-            return None
+    def submit(self, task: MacTask) -> Job:
+        """Hands `task` over, in its turn."""
+        job = Job(task)
+        with self._lock:
+            self._backlog.append(job)
+            self._give_out()
+        return job
 
-    def result(self, task: MacTask, future: Future[Mask] | None) -> Mask:
-        """What `task` gives: by its worker, or here if none has begun with it, or if its worker failed."""
-        if future is None or future.cancel():
-            return run(task)
+    def result(self, job: Job) -> Mask:
+        """What a task gives: by its worker, or here if none has begun with it, or if its worker failed."""
+        if self.withdraw(job):
+            return run(job.task)
+        assert job.future is not None
         try:
-            return future.result()
+            return job.future.result()
         except Exception as error:  # noqa: BLE001 - an executor is anybody's; here it is done again, and raises for real
             self._note(error)
-            return run(task)
+            return run(job.task)
+
+    def withdraw(self, job: Job) -> bool:
+        """Takes a task back that no worker was given yet; False where one was."""
+        # A future is never cancelled: a pool that breaks meanwhile would lose the others with it.
+        with self._lock:
+            if job.future is None and job in self._backlog:
+                self._backlog.remove(job)
+            return job.future is None
+
+    def _give_out(self) -> None:
+        """Keeps every worker busy and one task ready; what is left waits here, where it can be taken back."""
+        while self._backlog and self._given_out < self._slots and self.problem is None:
+            job = self._backlog.popleft()
+            try:
+                job.future = self._started().submit(run, job.task)
+            except Exception as error:  # noqa: BLE001 - an executor is anybody's
+                self._note(error)
+                return
+            self._given_out += 1
+            job.future.add_done_callback(self._take_back_slot)
+
+    def _take_back_slot(self, _: Future[Mask]) -> None:
+        with self._lock:
+            self._given_out -= 1
+            self._give_out()
 
     def _started(self) -> Executor:
         if self._executor is None:

@@ -33,7 +33,7 @@ NOT_RUN = {
 
 DATA = frozenset({"text", "toml", "json", "yaml", "bird", "junos", "cisco", "nokia"})
 
-AWAITED: dict[str, str] = {}
+AWAITED = {"docs/guide/share.md": "resign --anonymise and keys traffic-keys"}
 """Pages with commands that the parsers do not know yet, and which. They are neither run nor parsed until then."""
 
 ENVIRONMENT_MAKERS = ("python3 -m venv ",)
@@ -131,7 +131,7 @@ def shown_in(block: Block) -> list[Shown]:
             if command:
                 shown.append(Shown("\n".join(command), tuple(output)))
             command, output = [line[2:]], []
-        elif line.startswith("> ") and command and not output:
+        elif (line == ">" or line.startswith("> ")) and command and not output:
             command.append(line[2:])
         elif not command:
             raise ValueError(f"{block.place}: output stands before the first `$ `")

@@ -22,7 +22,7 @@ PAGES = sorted(FOLDER.glob("*.1"))
 EXAMPLES = [
     example["command"]
     for section in SECTIONS.values()
-    if isinstance(section, dict)
+    if isinstance(section, dict) and not section.get("awaited")
     for example in section.get("example", ())
 ]
 
@@ -51,12 +51,10 @@ def test_a_page_has_every_option_of_its_command() -> None:
                 assert rf"\fB{flag}\fR".replace("-", r"\-") in text
 
 
-def test_what_is_written_by_hand_is_about_commands_that_there_are() -> None:
-    commands = {command.names[1] for command in read_command(build_parser()).subcommands}
-    assert {name for name, section in SECTIONS.items() if isinstance(section, dict)} - commands == {
-        "aoinspect",
-        "shared",
-    }
+def test_what_is_written_by_hand_is_about_commands_that_there_are_or_that_are_awaited() -> None:
+    commands = {command.names[1] for command in read_command(build_parser()).subcommands} | {"aoinspect", "shared"}
+    sections = {name: section for name, section in SECTIONS.items() if isinstance(section, dict)}
+    assert sections.keys() - commands == {name for name, section in sections.items() if section.get("awaited")}
 
 
 @pytest.mark.parametrize("command", EXAMPLES)

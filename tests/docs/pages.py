@@ -5,6 +5,7 @@ A block says by its language and tag what is done with it:
 * `console`: commands behind `$ ` (and `> ` where they go on) are run, and their standard output is compared.
 * `sh`: it is run, and has to succeed.
 * `console` or `sh` with a tag of NOT_RUN: it is not run, for that reason. Its commands are parsed all the same.
+* `python run`: it is run behind the page's earlier blocks of this kind, and has to succeed.
 * `bash` and `python`: a file to save; it is parsed.
 * the languages of DATA: nothing to run.
 
@@ -69,6 +70,8 @@ class Block:
 
     @property
     def is_run(self) -> bool:
+        if self.language == "python":
+            return self.tag == "run"
         return self.language in ("console", "sh") and not self.not_run
 
 
@@ -143,7 +146,7 @@ def shown_in(block: Block) -> list[Shown]:
 
 
 def commands_in(block: Block) -> list[str]:
-    """What a console or sh block runs: a console block's commands each, an sh block as a whole."""
+    """What a block runs: a console block's commands each, another block as a whole."""
     if block.language == "console":
         return [shown.command for shown in shown_in(block)]
     return ["\n".join(block.lines)]

@@ -37,7 +37,7 @@ def run_page(page: str, folder: Path) -> dict[Block, list[Ran]]:
     for name in _COPIED:
         shutil.copytree(PROJECT_ROOT / name, work / name)
     blocks = [block for block in blocks_of(page) if block.is_run]
-    commands = [(block, command) for block in blocks for command in commands_in(block)]
+    commands = [(block, command) for block in blocks for command in _commands(block, blocks)]
     script = folder / "page.sh"
     script.write_text(_script([command for _, command in commands], results), encoding="utf-8")
     subprocess.run(["bash", str(script)], cwd=work, env=_environment(folder), check=False, stdin=subprocess.DEVNULL)
@@ -45,6 +45,15 @@ def run_page(page: str, folder: Path) -> dict[Block, list[Ran]]:
     for number, (block, command) in enumerate(commands):
         ran[block].append(_read(command, results, number))
     return ran
+
+
+def _commands(block: Block, blocks: list[Block]) -> list[str]:
+    if block.language != "python":
+        return commands_in(block)
+    # Python goes on where the page's last block of it left off.
+    so_far = [earlier for earlier in blocks[: blocks.index(block) + 1] if earlier.language == "python"]
+    source = "\n".join(line for earlier in so_far for line in earlier.lines)
+    return [f"python3 - <<'THE_PAGES_PYTHON'\n{source}\nTHE_PAGES_PYTHON"]
 
 
 def _script(commands: list[str], results: Path) -> str:

@@ -91,6 +91,7 @@ def test_no_block_is_passed_over(page: str) -> None:
         if block.language in ("console", "sh"):
             assert block.tag in ("", *NOT_RUN), f"{block.place}: {block.tag!r} is no reason in NOT_RUN"
         elif block.language == "python":
+            assert block.tag in ("", "run"), block.place
             ast.parse("\n".join(block.lines))
         elif block.language == "bash":
             assert shell_mistake("\n".join(block.lines)) == "", block.place

@@ -25,10 +25,9 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 NOT_RUN = {
     "needs-root": "needs root, and interfaces of the reader's",
     "live-host": "shows what one host knew at one time",
-    "on-a-router": "is typed on a router",
     "own-files": "names files of the reader's",
     "interactive": "takes the terminal, and waits for keys",
-    "needs-network": "fetches from a network",
+    "needs-wireshark": "needs Wireshark, with the profile installed",
 }
 """Tags of blocks that are not run, and why."""
 

@@ -32,11 +32,8 @@ NOT_RUN_BLOCKS = [
     for block in blocks_of(page)
     if block.language in ("console", "sh") and (block.not_run or page in AWAITED)
 ]
-LINKED_PAGES = sorted(
-    path.relative_to(PROJECT_ROOT).as_posix()
-    for path in (*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "samples").rglob("*.md"))
-)
-LINKED_PAGES = sorted({*LINKED_PAGES, *pages()})
+OTHER_PAGES = (*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "samples").rglob("*.md"))
+LINKED_PAGES = sorted({path.relative_to(PROJECT_ROOT).as_posix() for path in OTHER_PAGES} | {*pages()})
 
 QUIET_FAILURES = (0, 1, 4)
 """Exit statuses that need not be shown: their output says what is wrong."""
@@ -73,8 +70,7 @@ def test_what_is_not_run_can_be_parsed(block: Block) -> None:
     if block.page in AWAITED:
         pytest.skip(f"{block.place} is not run: it needs {AWAITED[block.page]}")
     for command in commands_in(block):
-        if block.tag != "on-a-router":
-            assert shell_mistake(command) == ""
+        assert shell_mistake(command) == ""
         assert [mistake for words in invocations(command) if (mistake := argument_mistake(words))] == []
     pytest.skip(f"{block.place} is not run: it {block.not_run}")
 

@@ -96,16 +96,16 @@ def script(root: Command) -> str:
             places.append("text")
         commands += [
             f"        {shlex.quote(path)})",
-            f"            subcommands={_quoted(' '.join(inner.names[-1] for inner in command.subcommands))}",
-            f"            options={_quoted(' '.join(flags))}",
-            f"            valued={_quoted(' '.join(valued))}",
-            f"            arguments=({' '.join(map(_quoted, places))})",
+            f"            subcommands={shlex.quote(' '.join(inner.names[-1] for inner in command.subcommands))}",
+            f"            options={shlex.quote(' '.join(flags))}",
+            f"            valued={shlex.quote(' '.join(valued))}",
+            f"            arguments=({' '.join(map(shlex.quote, places))})",
             "            ;;",
         ]
         for option in command.options:
             if option.value is not None and _kind(option.value) != "file":
-                pattern = " | ".join(_quoted(f"{path} {flag}") for flag in option.flags)
-                values.append(f"        {pattern}) echo {_quoted(_kind(option.value))} ;;")
+                pattern = " | ".join(shlex.quote(f"{path} {flag}") for flag in option.flags)
+                values.append(f"        {pattern}) echo {shlex.quote(_kind(option.value))} ;;")
     return _SCRIPT.format(
         program=program, function=program.replace("-", "_"), commands="\n".join(commands), values="\n".join(values)
     )
@@ -116,7 +116,3 @@ def _kind(value: Value) -> str:
     if value.choices:
         return " ".join(value.choices)
     return "file" if value.is_file else "text"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

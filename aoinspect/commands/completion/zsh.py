@@ -5,6 +5,7 @@ It serves both ways: sourced below compinit, and as a file `_aoinspect` in a fol
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from aoinspect.commands.completion.words import Argument, Command, Option, Value
@@ -65,7 +66,7 @@ def _written(command: Command) -> str:
     return _BRANCH.format(
         function=_function(command),
         specifications=joined,
-        listed="\n        ".join(_quoted(f"{inner.names[-1]}:{inner.told}") for inner in command.subcommands),
+        listed="\n        ".join(shlex.quote(f"{inner.names[-1]}:{inner.told}") for inner in command.subcommands),
         cases="\n                ".join(f"{inner.names[-1]}) {_function(inner)} ;;" for inner in command.subcommands),
     )
 
@@ -78,12 +79,12 @@ def _option(option: Option) -> str:
     told = f"[{_escaped(option.told, '[]')}]"
     value = "" if option.value is None else f":{_escaped(option.value.metavar, ':')}:{_action(option.value)}"
     if option.may_repeat:
-        return " ".join(_quoted(f"*{flag}{_glued(flag, value)}{told}{value}") for flag in option.flags)
+        return " ".join(shlex.quote(f"*{flag}{_glued(flag, value)}{told}{value}") for flag in option.flags)
     if len(option.flags) == 1:
         (flag,) = option.flags
-        return _quoted(f"{flag}{_glued(flag, value)}{told}{value}")
+        return shlex.quote(f"{flag}{_glued(flag, value)}{told}{value}")
     others = f"({' '.join(option.flags)})"
-    return " ".join(_quoted(f"{others}{flag}{_glued(flag, value)}{told}{value}") for flag in option.flags)
+    return " ".join(shlex.quote(f"{others}{flag}{_glued(flag, value)}{told}{value}") for flag in option.flags)
 
 
 def _glued(flag: str, value: str) -> str:
@@ -97,9 +98,9 @@ def _arguments(arguments: tuple[Argument, ...]) -> Iterator[str]:
     for place, argument in enumerate(arguments, 1):
         message = f"{_escaped(argument.value.metavar, ':')}:{_action(argument.value)}"
         if argument.may_repeat:
-            yield _quoted(f"*:{message}")
+            yield shlex.quote(f"*:{message}")
         else:
-            yield _quoted(f"{place}:{'' if argument.is_required else ':'}{message}")
+            yield shlex.quote(f"{place}:{'' if argument.is_required else ':'}{message}")
 
 
 def _action(value: Value) -> str:
@@ -110,7 +111,3 @@ def _action(value: Value) -> str:
 
 def _escaped(text: str, special: str) -> str:
     return "".join(f"\\{character}" if character in special + "\\" else character for character in text)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

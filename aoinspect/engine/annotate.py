@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aoinspect import __version__
 from aoinspect.capture.commenting import Commenter, PcapConverter, PcapngCommenter
 from aoinspect.capture.frames import Damage
 from aoinspect.capture.pcap import FILE_HEADER_LENGTH
@@ -110,7 +109,7 @@ def _commenter(reader: CaptureReader, stream: OctetStream, output: WholeFile, co
     if reader.format == "pcapng":
         return PcapngCommenter(stream.fetch, output.file, texts, is_own_comment)
     header = stream.fetch(0, FILE_HEADER_LENGTH)
-    return PcapConverter(header, reader.interfaces[0], output.file, texts, f"aoinspect {__version__}")
+    return PcapConverter(header, reader.interfaces[0], output.file, texts, "aoinspect")
 
 
 def _counts(comments: FrameComments) -> dict[tuple[Mark, str | None], int]:

@@ -34,7 +34,7 @@ _LONGEST_NAME = 120
 _PLAIN = re.compile(r"[\w.,:;/@+*()\[\]{}<>|~^!?#$%&-]+")
 _OWN = re.compile(
     rb"TCP-(?:AO|MD5): (?:OK|FAIL|UNKNOWN)"
-    rb'(?: (?:reason|detail|key|keyid|rnext|sne)=(?:"(?:[^"\\\n]|\\[^\n])*"|[^\s"]+))+'
+    rb'(?: (?:reason|detail|key|keyid|rnext|sne)=(?:"(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*"|[^\x00-\x20"\x7f]+))+'
 )
 
 

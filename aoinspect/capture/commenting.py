@@ -1,9 +1,10 @@
 """How packets of a capture get comments, and lose those of an earlier run: pcapng in, or pcap in and pcapng out.
 
 A comment is an option of a packet block (draft-ietf-opsawg-pcapng, opt_comment). It goes in front of the options that
-are there; nothing else of a pcapng file changes but the lengths of such blocks, with one exception: a Simple Packet
-Block has no options, so one that gets a comment becomes an Enhanced Packet Block of the same interface, whose time is 0
-because it had none. A list of options that held nothing but comments of the earlier run goes with them.
+are there; nothing else of a pcapng file changes but the lengths of such blocks, and of sections that tell theirs. There
+is one exception: a Simple Packet Block has no options, so one that gets a comment becomes an Enhanced Packet Block of
+the same interface, whose time is 0 because it had none. A list of options that held nothing but comments of the earlier
+run goes with them.
 
 pcap has no comments. A section and one interface stand for its file header, and each record becomes an Enhanced Packet
 Block with its time in the file's own resolution.
@@ -19,7 +20,7 @@ from typing import BinaryIO, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from aoinspect.capture.frames import HEADROOM, I64, U8, Damage, FrameBatch, Interface
+from aoinspect.capture.frames import HEADROOM, I64, U8, Damage, FrameBatch, Interface, SectionHeader
 from aoinspect.capture.pcap import VARIANTS
 from aoinspect.capture.pcapng import SECTION_HEADER
 from aoinspect.capture.pcapng_options import COMMENT, OptionLists, follow_options
@@ -44,6 +45,8 @@ _LONGEST_OWN: Final = 2048
 _USER_APPLICATION: Final = 4
 _IF_TSRESOL: Final = 9
 _IF_FCSLEN: Final = 13
+
+_SECTION_LENGTH_AT: Final = 16
 
 
 class Words(NamedTuple):
@@ -105,9 +108,18 @@ class PcapngCommenter:
     """Comments for a capture that is pcapng already."""
 
     def __init__(
-        self, fetch: Fetch, output: BinaryIO, comments: Sequence[bytes], is_own: Callable[[bytes], bool]
+        self,
+        headers: Sequence[SectionHeader],
+        fetch: Fetch,
+        output: BinaryIO,
+        comments: Sequence[bytes],
+        is_own: Callable[[bytes], bool],
     ) -> None:
-        """`fetch` gives octets of the capture, `comments` are UTF-8; `is_own` tells comments of an earlier run."""
+        """`headers` are the reader's, which may still grow; `fetch` gives octets of the capture.
+
+        `comments` are UTF-8; `is_own` tells comments of an earlier run.
+        """
+        self._headers = headers
         self.removed_comments = 0
         self.converted_blocks = 0
         self._fetch = fetch
@@ -115,6 +127,7 @@ class PcapngCommenter:
         self._is_own = is_own
         self._pools = {order: _pool(comments, order) for order in "<>"}
         self._pool_octets = np.concatenate([pool.octets for pool in self._pools.values()])
+        self._section_growths: dict[SectionHeader, int] = {}
 
     def add(self, batch: FrameBatch, chosen: I64) -> None:
         stretch = _Stretch.of(batch, self._fetch)
@@ -123,9 +136,11 @@ class PcapngCommenter:
         if edits is None:
             self._copy.replace(stretch.offset + len(stretch.octets), stretch.octets.data)
             return
-        stretch.write_lengths(stretch.lengths + edits.growths(len(chosen)))
+        growths = edits.growths(len(chosen))
+        moves = self._note_growths(batch.offsets, growths)
+        stretch.write_lengths(stretch.lengths + growths)
         written = joined_words(np.concatenate([stretch.octets, edits.pool]), edits.words(len(stretch.octets)))
-        self._copy.replace(stretch.offset + len(stretch.octets), written.data)
+        self._copy.replace(stretch.offset + len(stretch.octets), written.data, moves)
 
     def finish(self, damage: Damage | None) -> None:
         try:
@@ -134,6 +149,27 @@ class PcapngCommenter:
             # What a broken compressed stream still had was read as far as it goes.
             if damage is None:
                 raise
+        for header, growth in self._section_growths.items():
+            if header.section_length >= 0 and growth:
+                length = struct.pack(header.byte_order + "q", header.section_length + growth)
+                self._copy.overwrite(header.offset + _SECTION_LENGTH_AT, length)
+
+    def _note_growths(self, offsets: I64, growths: I64) -> list[tuple[int, int]]:
+        """Notes by how much the sections grow that the blocks at `offsets` of the file lie in.
+
+        Where the sections start that begin between the blocks, and by how much the blocks before have moved them.
+        """
+        moves, total = [], 0
+        starts = np.array([header.offset for header in self._headers], dtype=np.int64)
+        which = np.searchsorted(starts, offsets, side="right") - 1
+        for section in np.unique(which).tolist():
+            header = self._headers[section]
+            if header.offset > offsets[0]:
+                moves.append((header.offset, total))
+            grown = int(growths[which == section].sum())
+            self._section_growths[header] = self._section_growths.get(header, 0) + grown
+            total += grown
+        return moves
 
     def _edits(self, stretch: _Stretch, chosen: I64) -> _Edits | None:
         """What changes in `stretch`; None where nothing does."""

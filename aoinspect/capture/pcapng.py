@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, U8, U32, Frame, Interface
+from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, U8, U32, Frame, Interface, SectionHeader
 from aoinspect.capture.pcapng_options import COMMENT, blocks_with_comments, read_options
 from aoinspect.capture.pcapng_section import INTERFACE_DESCRIPTION, PACKET_BLOCKS, Packets, Section
 from aoinspect.capture.records import ABSOLUTE_FRAME_LIMIT, Fetch, Parsed, Rows, windows
@@ -74,6 +74,7 @@ class PcapngFormat:
         self.comments: dict[int, tuple[str, ...]] = {}
         self.file_comments: list[str] = []
         self.skipped_blocks: dict[int, int] = {}
+        self.section_headers: list[SectionHeader] = []
         self.clamped_times = 0
         self.malformed_options = 0
         self._sections: list[Section] = []
@@ -250,6 +251,8 @@ class PcapngFormat:
         self._set_byte_order(byte_order)
         self._walk_limit = _FIRST_WALK
         self._sections.append(Section(file_offset + position, byte_order, len(self.interfaces)))
+        (section_length,) = struct.unpack_from(byte_order + "q", block, 16)
+        self.section_headers.append(SectionHeader(file_offset + position, byte_order, section_length))
         return Parsed(None, position + length)
 
     def cut_short(self, octets: bytes, frame_number: int) -> str:

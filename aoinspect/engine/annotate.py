@@ -107,7 +107,7 @@ def write_comments(
 def _commenter(reader: CaptureReader, stream: OctetStream, output: WholeFile, comments: FrameComments) -> Commenter:
     texts = [comment.text().encode() for comment in comments.comments]
     if reader.format == "pcapng":
-        return PcapngCommenter(stream.fetch, output.file, texts, is_own_comment)
+        return PcapngCommenter(reader.section_headers, stream.fetch, output.file, texts, is_own_comment)
     header = stream.fetch(0, FILE_HEADER_LENGTH)
     return PcapConverter(header, reader.interfaces[0], output.file, texts, "aoinspect")
 

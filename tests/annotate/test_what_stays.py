@@ -16,7 +16,7 @@ from aoinspect.capture.commenting import PcapngCommenter
 from aoinspect.capture.reader import open_capture
 from aoinspect.engine.verdict_comments import is_own_comment
 from aoinspect.keys import load_keys
-from tests.annotate.blocks import COMMENT, ENHANCED, SIMPLE, blocks_of, is_ours, packets, stripped
+from tests.annotate.blocks import COMMENT, ENHANCED, SECTION, SIMPLE, Block, blocks_of, is_ours, packets, stripped
 from tests.annotate.running import annotated
 from tests.conversation import Conversation, Key
 from tests.packets import ByteOrder
@@ -114,6 +114,54 @@ def test_frames_that_are_protected_no_more_lose_their_comment(plain: Path) -> No
     written = annotated(via, out)
     assert out.read_bytes() == source.read_bytes()
     assert (written.counts, written.replaced) == ({}, len(records))
+
+
+def test_a_section_that_tells_its_length_tells_the_new_one(plain: Path) -> None:
+    records, link_type = records_of(plain)
+    octets = rich_pcapng(records, byte_order="big", link_type=link_type)
+    blocks = blocks_of(octets)
+    headers = [number for number, block in enumerate(blocks) if block.block_type == SECTION]
+    lengths = _section_lengths(blocks)
+    for number, length in zip(headers, lengths, strict=True):
+        block = blocks[number]
+        body = block.body[:8] + struct.pack(block.order + "q", length) + block.body[16:]
+        blocks[number] = block._replace(body=body)
+    source, out = plain.with_name("in.pcapng"), plain.with_name("out.pcapng")
+    source.write_bytes(b"".join(block.octets() for block in blocks))
+    annotated(source, out, load_keys([str(plain.with_name("keys.toml"))]))
+    after = blocks_of(out.read_bytes())
+    told = [struct.unpack_from(block.order + "q", block.body, 8)[0] for block in after if block.block_type == SECTION]
+    assert told == _section_lengths(after)
+    assert all(new > old for new, old in zip(told, lengths, strict=True))
+
+
+def _section_lengths(blocks: list[Block]) -> list[int]:
+    """Octets of each section behind its header."""
+    lengths: list[int] = []
+    for block in blocks:
+        if block.block_type == SECTION:
+            lengths.append(0)
+        else:
+            lengths[-1] += len(block.octets())
+    return lengths
+
+
+def test_comments_stand_at_their_frames_where_other_blocks_are_numbered_too(plain: Path) -> None:
+    """Wireshark gives custom blocks and journal entries frame numbers, and so does `verify`."""
+    records, link_type = records_of(plain)
+    plain_out, source, out = (plain.with_name(name) for name in ("p.pcapng", "in.pcapng", "out.pcapng"))
+    store = load_keys([str(plain.with_name("keys.toml"))])
+    annotated(plain, plain_out, store)
+    blocks = blocks_of(rich_pcapng(records, byte_order="little", link_type=link_type))
+    mixed = []
+    for number, block in enumerate(blocks):
+        mixed.append(block.octets())
+        if block.is_packet and number % 2:
+            mixed.append(Block(block.order, 0xBAD, b"\0\0\0\1own data").octets())
+    source.write_bytes(b"".join(mixed))
+    annotated(source, out, store)
+    expected = [block.comments for block in packets(plain_out.read_bytes())]
+    assert [block.comments[:1] for block in packets(out.read_bytes())] == expected
 
 
 class TestSimplePacketBlocks:
@@ -264,8 +312,12 @@ def test_any_options_stay_in_any_batches(octets: bytes, data: st.DataObject, bat
     count = len(packets(octets))
     chosen = data.draw(st.lists(st.integers(-1, len(OURS) - 1), min_size=count, max_size=count))
     out = io.BytesIO()
+
+    def fetch(offset: int, length: int) -> bytes:
+        return octets[offset : offset + length]
+
     with open_capture(io.BytesIO(octets), batch_frames=batch_frames) as reader:
-        commenter = PcapngCommenter(lambda offset, length: octets[offset : offset + length], out, OURS, is_own_comment)
+        commenter = PcapngCommenter(reader.section_headers, fetch, out, OURS, is_own_comment)
         done = 0
         for batch in reader.batches():
             commenter.add(batch, np.array(chosen[done : done + len(batch)], dtype=np.int64))

@@ -33,6 +33,8 @@ NO_COMMENT: Final = -1
 """Stands where a frame gets no comment."""
 
 _WORD: Final = 4
+_WIDE: Final = 16
+"""Words that are copied at once where so many follow one another."""
 _ENHANCED_HEADER: Final = 28
 _FIELDS_AT: Final = 8
 """Where a block's fixed fields start, behind its type and length."""
@@ -59,12 +61,25 @@ class Words(NamedTuple):
 
 def joined_words(octets: U8, words: Words) -> U8:
     """The stretches `words` of `octets` in one array."""
-    total = int(words.counts.sum())
-    ends = np.cumsum(words.counts)
-    places = np.repeat(words.starts - _WORD * (ends - words.counts), words.counts)
-    places += _WORD * np.arange(total)
-    joined: U8 = windows(octets, _WORD)[places].view(np.uint8)
+    places = _WORD * (np.cumsum(words.counts) - words.counts)
+    joined = np.empty(_WORD * int(words.counts.sum()), dtype=np.uint8)
+    # Most of a long stretch in wide pieces: an index for each word costs more than the word.
+    wide = words.counts // _WIDE
+    _copy(octets, words.starts, joined, places, wide, _WORD * _WIDE)
+    done = _WORD * _WIDE * wide
+    _copy(octets, words.starts + done, joined, places + done, words.counts - _WIDE * wide, _WORD)
     return joined
+
+
+def _copy(source: U8, starts: I64, target: U8, places: I64, counts: I64, width: int) -> None:
+    """Copies `counts` pieces of `width` octets each, that follow one another from `starts` on, to `places`."""
+    ends = np.cumsum(counts)
+    steps = width * np.arange(int(ends[-1]) if len(ends) else 0)
+    if not len(steps):
+        return
+    before = width * (ends - counts)
+    read_at = np.repeat(starts - before, counts) + steps
+    windows(target, width)[np.repeat(places - before, counts) + steps] = windows(source, width)[read_at]
 
 
 class _Pool(NamedTuple):

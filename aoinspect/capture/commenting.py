@@ -27,14 +27,12 @@ from aoinspect.capture.pcapng_options import COMMENT, OptionLists, follow_option
 from aoinspect.capture.pcapng_section import ENHANCED_PACKET, INTERFACE_DESCRIPTION, SIMPLE_PACKET
 from aoinspect.capture.records import windows
 from aoinspect.capture.rewriting import RECORD_HEAD_LENGTH, CaptureCopy, Fetch, Mask, PcapngRecords
+from aoinspect.capture.words import WORD, Words, joined_words
 from aoinspect.errors import CaptureError
 
 NO_COMMENT: Final = -1
 """Stands where a frame gets no comment."""
 
-_WORD: Final = 4
-_WIDE: Final = 16
-"""Words that are copied at once where so many follow one another."""
 _ENHANCED_HEADER: Final = 28
 _FIELDS_AT: Final = 8
 """Where a block's fixed fields start, behind its type and length."""
@@ -51,37 +49,6 @@ _IF_FCSLEN: Final = 13
 _SECTION_LENGTH_AT: Final = 16
 
 
-class Words(NamedTuple):
-    """Stretches of 32-bit words, one after the other."""
-
-    starts: I64
-    """Octets from the front of what they are taken from; no alignment is needed."""
-    counts: I64
-
-
-def joined_words(octets: U8, words: Words) -> U8:
-    """The stretches `words` of `octets` in one array."""
-    places = _WORD * (np.cumsum(words.counts) - words.counts)
-    joined = np.empty(_WORD * int(words.counts.sum()), dtype=np.uint8)
-    # Most of a long stretch in wide pieces: an index for each word costs more than the word.
-    wide = words.counts // _WIDE
-    _copy(octets, words.starts, joined, places, wide, _WORD * _WIDE)
-    done = _WORD * _WIDE * wide
-    _copy(octets, words.starts + done, joined, places + done, words.counts - _WIDE * wide, _WORD)
-    return joined
-
-
-def _copy(source: U8, starts: I64, target: U8, places: I64, counts: I64, width: int) -> None:
-    """Copies `counts` pieces of `width` octets each, that follow one another from `starts` on, to `places`."""
-    ends = np.cumsum(counts)
-    steps = width * np.arange(int(ends[-1]) if len(ends) else 0)
-    if not len(steps):
-        return
-    before = width * (ends - counts)
-    read_at = np.repeat(starts - before, counts) + steps
-    windows(target, width)[np.repeat(places - before, counts) + steps] = windows(source, width)[read_at]
-
-
 class _Pool(NamedTuple):
     """The comments as options in one byte order."""
 
@@ -93,13 +60,13 @@ class _Pool(NamedTuple):
 
 def _pool(comments: Sequence[bytes], byte_order: str) -> _Pool:
     options = [
-        struct.pack(byte_order + "HH", COMMENT, len(text)) + text + bytes(-len(text) % _WORD) for text in comments
+        struct.pack(byte_order + "HH", COMMENT, len(text)) + text + bytes(-len(text) % WORD) for text in comments
     ]
     # An end of options follows each, for lists that have none.
     lengths = np.array([len(one) for one in options], dtype=np.int64)
-    ends = np.cumsum(lengths + _WORD)
-    octets = np.frombuffer(b"".join(one + bytes(_WORD) for one in options), dtype=np.uint8)
-    return _Pool(octets, ends - lengths - _WORD, lengths // _WORD)
+    ends = np.cumsum(lengths + WORD)
+    octets = np.frombuffer(b"".join(one + bytes(WORD) for one in options), dtype=np.uint8)
+    return _Pool(octets, ends - lengths - WORD, lengths // WORD)
 
 
 class Commenter(Protocol):
@@ -241,13 +208,13 @@ class PcapngCommenter:
         stretch.write_numbers(rows, stretch.records[rows], np.full(len(rows), ENHANCED_PACKET, dtype=np.int64))
         # The wire length makes way for the interface, both halves of the time, and both lengths.
         starts = len(stretch.octets) + len(self._pool_octets) + _ENHANCED_FIELDS * np.arange(len(rows))
-        removed, counts = np.full((2, len(rows)), [[_WORD], [_ENHANCED_FIELDS // _WORD]], dtype=np.int64)
+        removed, counts = np.full((2, len(rows)), [[WORD], [_ENHANCED_FIELDS // WORD]], dtype=np.int64)
         edits.add(rows, stretch.records[rows] + _FIELDS_AT, removed, starts, counts)
 
 
 def _enhanced_fields(stretch: _Stretch, rows: I64) -> U8:
     """The fixed fields of Enhanced Packet Blocks that the Simple ones `rows` become."""
-    fields = np.zeros((len(rows), _ENHANCED_FIELDS // _WORD), dtype="<u4")
+    fields = np.zeros((len(rows), _ENHANCED_FIELDS // WORD), dtype="<u4")
     fields[:, 3] = stretch.captured[rows]
     fields[:, 4] = stretch.wire_lengths[rows]
     is_big = ~stretch.is_little[rows]
@@ -289,8 +256,8 @@ class _Stretch:
         return cls(batch, np.concatenate([batch.octets[HEADROOM:end], np.frombuffer(rest, dtype=np.uint8)]), records)
 
     def _numbers(self, at: I64) -> I64:
-        numbers = windows(self.octets, _WORD)[at].view("<u4").astype(np.int64)
-        big = windows(self.octets, _WORD)[at].view(">u4").astype(np.int64)
+        numbers = windows(self.octets, WORD)[at].view("<u4").astype(np.int64)
+        big = windows(self.octets, WORD)[at].view(">u4").astype(np.int64)
         return np.where(self.is_little, numbers, big)
 
     def option_lists(self) -> OptionLists:
@@ -315,7 +282,7 @@ class _Stretch:
         """Writes 32-bit numbers of the blocks `rows` at `places`, in the byte order of each."""
         is_little = self.is_little[rows]
         for order, chosen in (("<", is_little), (">", ~is_little)):
-            windows(self.octets, _WORD)[places[chosen]] = numbers[chosen].astype(order + "u4").view("V4")
+            windows(self.octets, WORD)[places[chosen]] = numbers[chosen].astype(order + "u4").view("V4")
 
 
 class _Edits:
@@ -345,7 +312,7 @@ class _Edits:
         """By how many octets each of so many blocks grows."""
         rows, _, removed, _, counts = self._joined()
         growths: I64 = np.zeros(blocks, dtype=np.int64)
-        np.add.at(growths, rows, _WORD * counts - removed)
+        np.add.at(growths, rows, WORD * counts - removed)
         return growths
 
     def words(self, size: int) -> Words:
@@ -356,7 +323,7 @@ class _Edits:
         at, removed, put_in, counts = at[order], removed[order], put_in[order], counts[order]
         starts, lengths = np.empty(2 * len(at) + 1, dtype=np.int64), np.empty(2 * len(at) + 1, dtype=np.int64)
         kept_from = np.concatenate([np.zeros(1, dtype=np.int64), at + removed])
-        starts[0::2], lengths[0::2] = kept_from, (np.append(at, size) - kept_from) // _WORD
+        starts[0::2], lengths[0::2] = kept_from, (np.append(at, size) - kept_from) // WORD
         starts[1::2], lengths[1::2] = put_in, counts
         return Words(starts, lengths)
 
@@ -381,12 +348,12 @@ class PcapConverter:
     def add(self, batch: FrameBatch, chosen: I64) -> None:
         captured = batch.ends - batch.starts
         counts = np.zeros((len(batch), 4), dtype=np.int64)
-        counts[:, 0] = _ENHANCED_HEADER // _WORD
-        counts[:, 1] = (captured + 3) // _WORD
+        counts[:, 0] = _ENHANCED_HEADER // WORD
+        counts[:, 1] = (captured + 3) // WORD
         commented = np.flatnonzero(chosen != NO_COMMENT)
         counts[commented, 2] = self._pool.counts[chosen[commented]] + 1
         counts[:, 3] = 1
-        lengths = _WORD * counts.sum(axis=1)
+        lengths = WORD * counts.sum(axis=1)
         headers = self._headers(batch, captured, lengths)
         pool_at = len(batch.octets)
         headers_at = pool_at + len(self._pool.octets)
@@ -399,7 +366,7 @@ class PcapConverter:
         written = joined_words(octets, Words(starts.reshape(-1), counts.reshape(-1)))
         padding_at = np.cumsum(lengths) - lengths + _ENHANCED_HEADER + captured
         for octet in range(3):
-            written[(padding_at + octet)[-captured % _WORD > octet]] = 0
+            written[(padding_at + octet)[-captured % WORD > octet]] = 0
         self._output.write(written.data)
 
     def finish(self, damage: Damage | None) -> None:
@@ -407,7 +374,7 @@ class PcapConverter:
 
     def _headers(self, batch: FrameBatch, captured: I64, lengths: I64) -> U8:
         ticks = batch.times_ns // self._tick_ns
-        headers = np.zeros((len(batch), _ENHANCED_HEADER // _WORD), dtype="<u4")
+        headers = np.zeros((len(batch), _ENHANCED_HEADER // WORD), dtype="<u4")
         columns = (ENHANCED_PACKET, lengths, 0, ticks >> 32, ticks & 0xFFFF_FFFF, captured, batch.wire_lengths)
         for number, column in enumerate(columns):
             headers[:, number] = column
@@ -417,9 +384,9 @@ class PcapConverter:
 def _block(block_type: int, fields: bytes, options: Sequence[tuple[int, bytes]]) -> bytes:
     """A little-endian block with options."""
     listed = b"".join(
-        struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % _WORD) for code, value in options
+        struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % WORD) for code, value in options
     )
-    body = fields + listed + bytes(_WORD)
+    body = fields + listed + bytes(WORD)
     length = struct.pack("<I", len(body) + 12)
     return struct.pack("<I", block_type) + length + body + length
 

@@ -17,7 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from aoinspect import __version__
-from aoinspect.commands import check, completion, explain, keys, report, resign, show, timeline, tui, verify
+from aoinspect.commands import (
+    annotate,
+    check,
+    completion,
+    explain,
+    keys,
+    report,
+    resign,
+    show,
+    timeline,
+    tui,
+    verify,
+    wireshark,
+)
 from aoinspect.commands.shared import SharedParts
 from aoinspect.errors import AoinspectError, CaptureError, DissectorError, UsageError
 
@@ -55,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aoinspect {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     shared = SharedParts(_add_arguments, _load_keys, _registry, _console, _tell)
-    for command in (verify, check, explain, timeline, show, tui, report, resign, keys):
+    for command in (verify, check, explain, timeline, show, tui, report, resign, annotate, wireshark, keys):
         command.add(commands, shared)
     completion.add(commands, parser)
     return parser

@@ -344,7 +344,12 @@ class _Prover:
                     f"than {self._mss_exceeded()}, so this was captured before segmentation or after coalescing"
                 )
             case Reason.NO_SECRET:
-                for key in dict.fromkeys(attempt.key for attempt in attempts if not attempt.key.has_secret):
+                for key in dict.fromkeys(attempt.key for attempt in attempts if attempt.lacks_traffic_key):
+                    yield (
+                        f"the traffic key of {key.name!r} for this connection, which {key.log} does not hold: a log "
+                        "made of a capture that has it, or the secret"
+                    )
+                for key in dict.fromkeys(attempt.key for attempt in attempts if attempt.key.is_gap):
                     yield f"the secret of key {key.name!r} ({key.origin})" + (f": {key.gap}" if key.gap else "")
             case _:
                 for isn, side in zip(isns, (self.side, 1 - self.side), strict=True):

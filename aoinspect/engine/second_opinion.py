@@ -157,7 +157,7 @@ def second_opinion(
         return Verdict.NO_KEY, Reason.NONE
     if any(attempt.matches for attempt in attempts):
         return Verdict.VERIFIED, Reason.NONE
-    if not all(key.has_secret for key in keys):
+    if any(key.is_gap for key in keys):
         return Verdict.UNVERIFIABLE, Reason.NO_SECRET
     if all(key.mac_length != len(reading.mac) for key in keys):
         return Verdict.MISMATCH, Reason.MAC_LENGTH
@@ -169,4 +169,6 @@ def second_opinion(
         return Verdict.UNVERIFIABLE, Reason.ISN_UNKNOWN
     if is_offloaded:
         return Verdict.UNVERIFIABLE, Reason.OFFLOADED
+    if any(attempt.lacks_traffic_key and attempt.key.mac_length == len(reading.mac) for attempt in attempts):
+        return Verdict.UNVERIFIABLE, Reason.NO_SECRET
     return Verdict.MISMATCH, Reason.NONE

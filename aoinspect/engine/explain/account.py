@@ -144,7 +144,10 @@ class _Accountant:
         places = [_place(subject) for one in swept for subject in one.case.subjects]
         open_ = tuple(sorted({place for place in places if place not in explained}))
         not_tried = _unique(name for one in swept for name in one.outcome.not_tried)
-        deciders = _unique(what_would_decide(self._open_subjects(main, open_), bool(main.outcome.not_tried)))
+        outcome = main.outcome
+        deciders = _unique(
+            what_would_decide(self._open_subjects(main, open_), bool(outcome.not_tried), bool(outcome.unkeyed))
+        )
         return Account(
             connection=connection.id,
             explanations=tuple(explanations),
@@ -153,6 +156,7 @@ class _Accountant:
             unexplained=open_,
             ruled_out=self._ruled_out(swept, explanations) if open_ else (),
             not_tried=not_tried if open_ else (),
+            unkeyed=_unique(name for one in swept for name in one.outcome.unkeyed) if open_ else (),
             would_decide=deciders,
             macs=sum(one.outcome.macs for one in swept),
             note=self._note(swept, open_),
@@ -332,7 +336,7 @@ class _Accountant:
 
     def _ruled_out(self, swept: Sequence[_Swept], explanations: Sequence[Explanation]) -> tuple[str, ...]:
         holding = {explanation.ident for explanation in explanations}
-        missing = {name for one in swept for name in one.outcome.not_tried}
+        missing = {name for one in swept for name in (*one.outcome.not_tried, *one.outcome.unkeyed)}
         names = _unique(name for one in swept for name in one.outcome.ruled)
         return tuple(name for name in names if name not in holding and name not in missing)
 

@@ -7,15 +7,12 @@ asked for with `-o -`. What the other subcommands print holds none. stdout is th
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import tempfile
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from aoinspect.commands.shared import Commands, SharedParts
+from aoinspect.commands import traffic_keys
+from aoinspect.commands.shared import Commands, SharedParts, write_secrets
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,6 +104,7 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
     example.add_argument("--force", action="store_true", help="replace FILE")
     isn = subcommand("isn", run_isn, "print [[connection]] entries for what routers and Linux list of live connections")
     isn.add_argument("files", nargs="+", metavar="FILE", help="listing: show tcp detail, show system connections, ...")
+    traffic_keys.add(subcommands, shared)
     return parser
 
 
@@ -253,34 +251,7 @@ def run_isn(options: argparse.Namespace, shared: SharedParts) -> int:
 
 def _write(text: str, options: argparse.Namespace) -> None:
     """Writes what may hold secrets: to stdout, or to a file that only its owner can read."""
-    if options.output == "-":
-        sys.stdout.write(text)
-        return
-    path = Path(options.output)
-    octets = text.encode("utf-8", "surrogateescape")
-    try:
-        if options.force:
-            _replace(path, octets)
-        else:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(octets)
-    except FileExistsError:
-        raise UsageError(f"{path}: is there already, and may hold secrets; --force replaces it") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or type(error).__name__}") from None
-
-
-def _replace(path: Path, octets: bytes) -> None:
-    """The file is complete or as it was; mkstemp gives it mode 0600."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".aoinspect-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(octets)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_secrets(text, options.output, replaces=options.force)
 
 
 def _status(remarks: Sequence[Remark], options: argparse.Namespace) -> int:

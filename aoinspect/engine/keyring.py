@@ -125,6 +125,14 @@ class Keyring:
             self._pair_keys[matches] = self._combine(matches) if matches else None
         return self._pair_keys[matches]
 
+    def peers_of(self, ends: tuple[Endpoint, Endpoint]) -> tuple[int, ...]:
+        """The peer entries that cover the socket pair, by their index in the store; ascending."""
+        return tuple(sorted({match.peer for match in self._matches(ends)}))
+
+    def index_of(self, peer: int, position: int) -> int:
+        """The index into `mkts` of the key at `position` of a peer entry."""
+        return self._mkts_of_peer[peer][position]
+
     def lifetimes(
         self, ends: tuple[Endpoint, Endpoint], mkt: int, sender: int
     ) -> Iterator[tuple[str, Lifetime, Origin]]:

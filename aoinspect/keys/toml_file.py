@@ -150,7 +150,7 @@ class _Document:
     def read_peer(self, table: Table) -> Peer | None:
         mistakes_before = len(table.problems.found)
         table.only(_PEER_KEYS)
-        local, remote = _prefix(table, "local"), _prefix(table, "remote")
+        local, remote = read_prefix(table, "local"), read_prefix(table, "remote")
         if local is not None and remote is not None and local.version != remote.version:
             table.wrong("remote", f"is IPv{remote.version} and local is IPv{local.version}: both must be of one kind")
         keychain, mkts = self.read_keys_of_peer(table)
@@ -164,7 +164,7 @@ class _Document:
             local_port=table.number("local-port", 1, 0xFFFF),
             remote_port=table.number("remote-port", 1, 0xFFFF),
             vrf=table.label("vrf"),
-            interface=_interface(table),
+            interface=read_interface(table),
             vlan=table.number("vlan", 1, 4094),
         )
         return peer if len(table.problems.found) == mistakes_before else None
@@ -188,7 +188,8 @@ class _Document:
         return name, () if chain is None else chain.mkts
 
 
-def _prefix(table: Table, key: str) -> Network | None:
+def read_prefix(table: Table, key: str) -> Network | None:
+    """The address or prefix of `key`; None where it is not there or wrong, which is noted."""
     text = table.text(key)
     if text is None:
         return None
@@ -199,7 +200,8 @@ def _prefix(table: Table, key: str) -> Network | None:
         return None
 
 
-def _interface(table: Table) -> str | None:
+def read_interface(table: Table) -> str | None:
+    """The name of `interface`, or its number in decimal; None where it is not there or wrong, which is noted."""
     if isinstance(table.value("interface"), int):
         number = table.number("interface", 0, _U32_MAX)
         return None if number is None else str(number)
@@ -213,7 +215,7 @@ def _connection(table: Table) -> KnownConnection | None:
         table.require(key, 'address and port, like "10.0.0.1:179"')
     for key in ("local-isn", "remote-isn"):
         table.require(key, "the initial sequence number of that end, 0 to 0xffffffff")
-    local, remote = _endpoint(table, "local"), _endpoint(table, "remote")
+    local, remote = read_endpoint(table, "local"), read_endpoint(table, "remote")
     local_isn, remote_isn = table.number("local-isn", 0, _U32_MAX), table.number("remote-isn", 0, _U32_MAX)
     local_sne, remote_sne = table.number("local-sne", 0, _U32_MAX), table.number("remote-sne", 0, _U32_MAX)
     if local is not None and remote is not None:
@@ -229,7 +231,8 @@ def _connection(table: Table) -> KnownConnection | None:
     return KnownConnection(local, remote, local_isn, remote_isn, local_sne, remote_sne, table.origin())
 
 
-def _endpoint(table: Table, key: str) -> tuple[Address, int] | None:
+def read_endpoint(table: Table, key: str) -> tuple[Address, int] | None:
+    """Address and port of `key`; None where it is not there or wrong, which is noted."""
     text = table.text(key)
     if text is None:
         return None

@@ -187,8 +187,10 @@ def _load(paths: Sequence[str], local: Network | None, options: argparse.Namespa
 def run_import(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys import`; 0 once written."""
     from aoinspect.keys.export import export
+    from aoinspect.keys.logged_keys import refuse_logs
 
     store = _load(options.files, options.local, options, shared)
+    refuse_logs(store, "no key file can be written of it")
     text = export(store, "aoinspect")
     _write(text, options)
     if not options.quiet and options.output != "-":
@@ -202,8 +204,10 @@ def run_import(options: argparse.Namespace, shared: SharedParts) -> int:
 def run_export(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys export`; 0 once written."""
     from aoinspect.keys.export import export
+    from aoinspect.keys.logged_keys import refuse_logs
 
     store = _load(options.files, options.local, options, shared)
+    refuse_logs(store, "nothing can be written of it for a router")
     _write(export(store, options.system, options.peer, options.local), options)
     return 0
 
@@ -211,9 +215,13 @@ def run_export(options: argparse.Namespace, shared: SharedParts) -> int:
 def run_lint(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys lint`; 0 once printed, or as --fail-on says."""
     from aoinspect.keys.lint import lint
+    from aoinspect.keys.logged_keys import refuse_logs
     from aoinspect.report.key_remarks import lint_json, lint_text
 
-    remarks = lint([_load([path], options.local, options, shared) for path in dict.fromkeys(options.files)])
+    stores = [_load([path], options.local, options, shared) for path in dict.fromkeys(options.files)]
+    for store in stores:
+        refuse_logs(store, "there are no secrets to look over")
+    remarks = lint(stores)
     print(lint_json(remarks) if options.format == "json" else lint_text(remarks))
     return _status(remarks, options)
 
@@ -221,10 +229,13 @@ def run_lint(options: argparse.Namespace, shared: SharedParts) -> int:
 def run_compare(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys compare`; 0 once printed, or as --fail-on says."""
     from aoinspect.keys.compare import compare
+    from aoinspect.keys.logged_keys import refuse_logs
     from aoinspect.report.key_remarks import comparison_json, comparison_text
 
     mine = _load([options.a], options.local_a, options, shared)
     theirs = _load([options.b], options.local_b, options, shared)
+    for store in (mine, theirs):
+        refuse_logs(store, "it cannot be held against another end's keys")
     comparison = compare(mine, theirs)
     print(comparison_json(comparison) if options.format == "json" else comparison_text(comparison))
     if not comparison.sessions:

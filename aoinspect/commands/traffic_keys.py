@@ -128,25 +128,30 @@ def _demand_keys(log: TrafficKeyLog, analyzer: Analyzer, captures: Sequence[str]
     if log.key_count:
         return
     totals = analyzer.totals
-    why = "no segment has a TCP-AO option whose KeyID selects a key of the key files and whose connection's ISNs are known"
+    why = "no segment's KeyID selects a TCP-AO key of the key files, on a connection whose ISNs are known"
     if totals.md5_segments and not totals.ao_segments:
-        why = (
-            "its segments are signed with TCP-MD5, whose password is the key itself, so a log can hold nothing for them"
-        )
+        why = "its segments are signed with TCP-MD5, whose password is the key itself: no log can hold that"
     elif not totals.ao_segments:
         why = "no segment of a protected connection has a TCP-AO option"
     raise UsageError(f"{', '.join(captures)}: there is no traffic key to log: {why}")
 
 
 def _tell(log: TrafficKeyLog, analyzer: Analyzer, options: argparse.Namespace, shared: SharedParts) -> None:
+    """What is in the log, and what is not, on stderr."""
+    from aoinspect.engine.verdicts import Verdict
+
     connections = sum(bool(connection.keys) for connection in log.connections)
     counts = ((log.key_count, "traffic key"), (connections, "connection"))
     keys, of = (f"{number} {name}{'' if number == 1 else 's'}" for number, name in counts)
     target = "written to stdout" if options.output == "-" else "readable by you alone"
     shared.tell(f"{options.output}: {keys} of {of}, {target}; they can forge segments while a connection lives")
-    if analyzer.totals.md5_segments:
+    totals = analyzer.totals
+    failed = int(totals.verdicts[[Verdict.MISMATCH, Verdict.NO_KEY]].sum()) + totals.refused
+    if failed and not options.all:
+        shared.tell(f"{options.output}: {failed} segments fail; --all adds what `explain` may ask for other keys")
+    if totals.md5_segments:
         shared.tell(
-            f"{options.output}: warning: TCP-MD5 is left out ({analyzer.totals.md5_segments} segments): its password "
+            f"{options.output}: warning: TCP-MD5 is left out ({totals.md5_segments} segments): its password "
             "is the key itself; under the log these segments are unverifiable, for want of a secret"
         )
     gaps = {mkt.name: None for peer in log.peers for mkt in peer.mkts if mkt.gap and not mkt.algorithm.is_md5}

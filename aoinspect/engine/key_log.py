@@ -115,7 +115,14 @@ class KeyLogger:
         `holds_all` adds, for every connection, the traffic keys of all MKTs of its socket pair, used or not.
         """
         numbers = self._numbers()
-        return TrafficKeyLog(tuple(self._peers(numbers)), tuple(self._connections(numbers, holds_all)))
+        connections: dict[LoggedConnection, tuple[LoggedTrafficKey, ...]] = {}
+        for connection in self._connections(numbers, holds_all):
+            # Several of one socket pair whose ISNs are not known cannot be told apart.
+            bare = replace(connection, keys=())
+            connections[bare] = (*connections.get(bare, ()), *connection.keys)
+        return TrafficKeyLog(
+            tuple(self._peers(numbers)), tuple(replace(bare, keys=keys) for bare, keys in connections.items())
+        )
 
     # Peers and MKTs.
 

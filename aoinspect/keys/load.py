@@ -83,6 +83,7 @@ def _combined(stores: Sequence[KeyStore]) -> KeyStore:
         peers=peers,
         keychains=tuple(chains.values()),
         connections=tuple(connections.values()),
+        offered=tuple(known for store in stores for known in store.offered),
         warnings=(*warnings, *warn_of_overlaps(peers)),
         paths=tuple(path for store in stores for path in store.paths),
     )

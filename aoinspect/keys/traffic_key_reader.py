@@ -66,6 +66,7 @@ def parse_log(text: str, path: str, *, is_public: bool = False) -> KeyStore:
     return KeyStore(
         peers=tuple(reading.peers()),
         connections=tuple(reading.known),
+        offered=tuple(reading.offered),
         warnings=(KeyWarning(Origin(path, 1), message),) if is_public else (),
         paths=(path,),
     )
@@ -77,6 +78,7 @@ class _Reading:
     def __init__(self, path: str) -> None:
         self.problems = Problems(path)
         self.known: list[KnownConnection] = []
+        self.offered: list[KnownConnection] = []
         self._path = path
         self._peers: list[tuple[Peer, list[MasterKeyTuple]]] = []
         self._mkts: dict[int, MasterKeyTuple] = {}
@@ -260,11 +262,10 @@ class _Reading:
         if first != table.line():
             table.wrong(None, f"this connection is that of line {first} once more")
         self._connection = LoggedConnection((a, b), isns, snes, isn_word, ())
-        if isn_word in (TOLD, RECOVERED) and isns[0] is not None and isns[1] is not None:
-            origin = table.origin()
-            self.known.append(
-                KnownConnection(a, b, isns[0], isns[1], *snes, origin, is_recovered=isn_word == RECOVERED)
-            )
+        if isns[0] is not None and isns[1] is not None:
+            is_recovered = isn_word == RECOVERED
+            known = KnownConnection(a, b, isns[0], isns[1], *snes, table.origin(), is_recovered=is_recovered)
+            (self.known if isn_word in (TOLD, RECOVERED) else self.offered).append(known)
 
     def _read_syn(self, table: Table) -> None:
         self._read_key(table, SYN_FIELDS)

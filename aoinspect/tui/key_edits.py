@@ -96,6 +96,7 @@ def joined(first: KeyStore, second: KeyStore) -> KeyStore:
         peers=tuple(dict.fromkeys((*first.peers, *second.peers))),
         keychains=tuple(dict.fromkeys((*first.keychains, *second.keychains))),
         connections=tuple(dict.fromkeys((*first.connections, *second.connections))),
+        offered=tuple(dict.fromkeys((*first.offered, *second.offered))),
         warnings=(*first.warnings, *second.warnings),
         paths=tuple(dict.fromkeys((*first.paths, *second.paths))),
     )

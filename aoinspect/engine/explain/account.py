@@ -352,7 +352,10 @@ class _Accountant:
             if connection == index
         )
         if refusals and any(one.is_of_receiver and not one.outcome.held for one in swept) and open_:
-            return f"the ends' keys differ ({', '.join(refusals)}), and neither is a known other form of the other"
+            differ = f"the ends' keys differ ({', '.join(refusals)})"
+            if any(one.outcome.unkeyed for one in swept):
+                return f"{differ}; to tell whether one is another form of the other takes the secrets"
+            return f"{differ}, and neither is a known other form of the other"
         return ""
 
 

@@ -2,8 +2,9 @@
 
 A log is to give this capture the verdicts that the master keys give it, segment by segment. So it says of peers and
 MKTs all that the key files say of the capture's socket pairs, and of traffic keys those that some segment was checked
-under: SYN and OTHER of each end (RFC 5925 5.2) for the MKTs that its KeyID selects, with the ISNs that were known when
-the verdict was given and those that were known in the end. Guesses that no MAC confirmed are nobody's and stay out.
+under: SYN and OTHER of each end (RFC 5925 5.2) for the MKTs that its KeyID selects (of another MAC length too, since a
+length that differs can be explained), with the ISNs that were known when the verdict was given and those that were
+known in the end. Guesses that no MAC confirmed are nobody's and stay out.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.segments import ACK, SYN
 from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import IsnSource, Method, Verdict
+from aoinspect.keys.export.key_file import reason_of_gap
 from aoinspect.keys.model import Address, KnownConnection, Peer
 from aoinspect.keys.traffic_key_log import RECOVERED, TOLD, LoggedConnection, LoggedTrafficKey, TrafficKeyLog
 
@@ -34,7 +36,6 @@ _KINDS = np.dtype(
         ("connection", np.uint32),
         ("direction", np.uint8),
         ("key_id", np.uint8),
-        ("mac_length", np.uint8),
         ("flags", np.uint16),
         ("seq", np.uint32),
         ("ack", np.uint32),
@@ -59,44 +60,28 @@ class KeyLogger:
         chosen = np.flatnonzero(is_checked)
         kinds = np.zeros(len(chosen), dtype=_KINDS)
         is_syn = (rows.flags[chosen] & SYN) != 0
-        for name in ("connection", "direction", "key_id", "mac_length"):
+        for name in ("connection", "direction", "key_id"):
             kinds[name] = getattr(rows, name)[chosen]
         kinds["flags"] = rows.flags[chosen] & (SYN | ACK) * is_syn
         for name in ("seq", "ack"):
             kinds[name] = np.where(is_syn, getattr(rows, name)[chosen], 0)
-        a_sides = self._analyzer.connections.a_sides()
-        for kind in np.unique(kinds).tolist():
-            self._note_kind(*kind, a_sides=a_sides)
+        a_sides, indices = self._analyzer.connections.a_sides(), self._indices()
+        for number, direction, *kind in np.unique(kinds).tolist():
+            self._note_kind(indices[number], direction ^ int(a_sides[indices[number]]), *kind)
 
-    def _note_kind(
-        self,
-        number: int,
-        direction: int,
-        key_id: int,
-        mac_length: int,
-        flags: int,
-        seq: int,
-        ack: int,
-        *,
-        a_sides: np.ndarray[tuple[int, ...], np.dtype[np.int8]],
-    ) -> None:
-        """All segments of a batch that are checked under the same traffic keys."""
+    def _note_kind(self, index: int, side: int, key_id: int, flags: int, seq: int, ack: int) -> None:
+        """Takes what `side` of connection `index` sends under one KeyID, as one kind."""
         analyzer = self._analyzer
-        index = self._indices[number]
-        side = direction ^ int(a_sides[index])
         keys = analyzer.pairs.keys[int(analyzer.connections.pairs[index])]
         listed = () if keys is None else keys.candidates(side, Method.AO, key_id)
         wanted = self._wanted.setdefault(index, {})
         for candidate in listed:
-            if analyzer.keyring.mkts[candidate.mkt].mac_length != mac_length:
-                continue
             if flags & SYN:
                 wanted[candidate.mkt, side, seq, (ack - 1) & _MASK if flags & ACK else None] = None
             if flags != SYN:
                 self._used.setdefault(index, {})[candidate.mkt, side] = None
                 wanted.update(dict.fromkeys(self._others(index, candidate.mkt, side)))
 
-    @property
     def _indices(self) -> dict[int, int]:
         """The engine's connection of each number of the Report."""
         numbers = self._analyzer.tallies.column("number")
@@ -160,7 +145,7 @@ class KeyLogger:
 
     def _without_secret(self, told: MasterKeyTuple, index: int, numbers: dict[int, LoggedKeys]) -> MasterKeyTuple:
         logged = numbers.get(index)
-        gap = NO_PASSWORD if told.algorithm.is_md5 else told.gap or "the secret is not known"
+        gap = NO_PASSWORD if told.algorithm.is_md5 else reason_of_gap(told)
         # Equal MKTs are one, and outputs call it by its first name.
         name = self._analyzer.keyring.mkts[index].name
         return replace(told, name=name, secret=None, logged=logged, gap=gap if logged is None else None)
@@ -173,7 +158,7 @@ class KeyLogger:
         keys_of_entry: dict[int, tuple[tuple[LoggedTrafficKey, ...], bool]] = {}
         others = []
         told_before: set[tuple[int, bytes]] = set()
-        for _, index in sorted(self._indices.items()):
+        for _, index in sorted(self._indices().items()):
             connection = self._connection(index, numbers, holds_all, told_before)
             entry = int(analyzer.connections.known_entries[index])
             if entry >= 0 and analyzer.connections.isn_sources[index] == IsnSource.KEY_FILE:

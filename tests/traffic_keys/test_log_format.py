@@ -18,11 +18,25 @@ from aoinspect.keys import load_keys
 from aoinspect.keys.addresses import parse_endpoint, parse_prefix
 from aoinspect.keys.load import _LOG_MAGIC
 from aoinspect.keys.model import Peer
-from aoinspect.keys.traffic_key_log import MAGIC, LoggedConnection, LoggedTrafficKey, TrafficKeyLog, write_log
+from aoinspect.keys.traffic_key_log import (
+    CONNECTION_FIELDS,
+    END_FIELDS,
+    ISN_WORDS,
+    MAGIC,
+    MKT_FIELDS,
+    OTHER_FIELDS,
+    PEER_FIELDS,
+    SYN_FIELDS,
+    LoggedConnection,
+    LoggedTrafficKey,
+    TrafficKeyLog,
+    write_log,
+)
 from aoinspect.keys.traffic_key_reader import parse_log
 from tests.conversation import Conversation, Key
 from tests.engine.judged import store_of
 from tests.engine.stories import examples
+from tests.recorded import PROJECT_ROOT
 from tests.traffic_keys.logging import log_of, traffic_keys
 
 PATH = "some.log"
@@ -306,3 +320,23 @@ def test_a_log_is_loaded_by_its_content_under_any_name(tmp_path: Path) -> None:
     store = load_keys([str(path)])
     assert [mkt.name for peer in store.peers for mkt in peer.mkts] == ["k1", "k2", "9/9"]
     assert "its traffic keys" in store.warnings[0].message
+
+
+class TestThePage:
+    PAGE = (PROJECT_ROOT / "docs" / "traffic-keys.md").read_text(encoding="utf-8")
+
+    def test_its_log_is_that_of_rfc_9235(self) -> None:
+        (shown,) = re.findall(r"^```text\n(.*?)^```$", self.PAGE, re.DOTALL | re.MULTILINE)
+        conversation = Conversation(
+            [Key(name="2026q4", send_id=61, recv_id=84)],
+            client="10.11.12.13:59863",
+            server="172.27.28.29:179",
+            client_isn=0xFBFBAB5A,
+            server_isn=0x11C14261,
+        )
+        written = log_of(conversation.syn().syn_ack().to_pcap(), store_of(conversation.key_file()))
+        assert shown == re.sub(r"^#.*\n", "", written, flags=re.MULTILINE)
+
+    def test_it_names_every_word_and_field(self) -> None:
+        fields = {*PEER_FIELDS, *MKT_FIELDS, *CONNECTION_FIELDS, *SYN_FIELDS, *OTHER_FIELDS, *END_FIELDS}
+        assert {name for name in (*fields, *ISN_WORDS) if f"`{name}`" not in self.PAGE} == set()

@@ -18,6 +18,7 @@ from aoinspect.engine.hash_index import ABSENT, HashIndex
 from aoinspect.engine.keyring import KEY_ID_OF_MD5, Binding, Candidate, Keyring
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.macs import Layout, MacInputs, compute_macs, equal_rows
+from aoinspect.engine.ordering import run_starts
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.segments import Segments
 from aoinspect.engine.verdicts import Method
@@ -240,11 +241,7 @@ class BatchCheck:
         """Whether the traffic key of each row and candidate is there. One look-up a run of rows under one key."""
         mkts = self.checker.lists.mkts[candidates]
         columns = (mkts, self.pairs[rows], self.sides[rows], source_isns, destination_isns)
-        changes = np.ones(len(rows), dtype=np.bool_)
-        changes[1:] = False
-        for column in columns:
-            changes[1:] |= column[1:] != column[:-1]
-        firsts = np.flatnonzero(changes)
+        firsts = run_starts(columns)
         known = [
             self.checker.has_traffic_key(*key)
             for key in zip(*(column[firsts].tolist() for column in columns), strict=True)

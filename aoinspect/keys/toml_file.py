@@ -7,7 +7,7 @@ is never repeated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aoinspect.ao.mkt import MasterKeyTuple, Origin
@@ -150,23 +150,9 @@ class _Document:
     def read_peer(self, table: Table) -> Peer | None:
         mistakes_before = len(table.problems.found)
         table.only(_PEER_KEYS)
-        local, remote = read_prefix(table, "local"), read_prefix(table, "remote")
-        if local is not None and remote is not None and local.version != remote.version:
-            table.wrong("remote", f"is IPv{remote.version} and local is IPv{local.version}: both must be of one kind")
+        selector = read_selector(table)
         keychain, mkts = self.read_keys_of_peer(table)
-        peer = Peer(
-            local=local,
-            remote=remote,
-            mkts=mkts,
-            keychain=keychain,
-            origin=table.origin(),
-            port=table.number("port", 1, 0xFFFF),
-            local_port=table.number("local-port", 1, 0xFFFF),
-            remote_port=table.number("remote-port", 1, 0xFFFF),
-            vrf=table.label("vrf"),
-            interface=read_interface(table),
-            vlan=table.number("vlan", 1, 4094),
-        )
+        peer = replace(selector, mkts=mkts, keychain=keychain)
         return peer if len(table.problems.found) == mistakes_before else None
 
     def read_keys_of_peer(self, table: Table) -> tuple[str | None, tuple[MasterKeyTuple, ...]]:
@@ -188,8 +174,27 @@ class _Document:
         return name, () if chain is None else chain.mkts
 
 
-def read_prefix(table: Table, key: str) -> Network | None:
-    """The address or prefix of `key`; None where it is not there or wrong, which is noted."""
+def read_selector(table: Table) -> Peer:
+    """The peer entry of `table` without any keys; what is wrong about it is noted."""
+    local, remote = _prefix(table, "local"), _prefix(table, "remote")
+    if local is not None and remote is not None and local.version != remote.version:
+        table.wrong("remote", f"is IPv{remote.version} and local is IPv{local.version}: both must be of one kind")
+    return Peer(
+        local=local,
+        remote=remote,
+        mkts=(),
+        keychain=None,
+        origin=table.origin(),
+        port=table.number("port", 1, 0xFFFF),
+        local_port=table.number("local-port", 1, 0xFFFF),
+        remote_port=table.number("remote-port", 1, 0xFFFF),
+        vrf=table.label("vrf"),
+        interface=_interface(table),
+        vlan=table.number("vlan", 1, 4094),
+    )
+
+
+def _prefix(table: Table, key: str) -> Network | None:
     text = table.text(key)
     if text is None:
         return None
@@ -200,8 +205,7 @@ def read_prefix(table: Table, key: str) -> Network | None:
         return None
 
 
-def read_interface(table: Table) -> str | None:
-    """The name of `interface`, or its number in decimal; None where it is not there or wrong, which is noted."""
+def _interface(table: Table) -> str | None:
     if isinstance(table.value("interface"), int):
         number = table.number("interface", 0, _U32_MAX)
         return None if number is None else str(number)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from aoinspect.ao.mkt import Lifetime, LoggedKeys, MasterKeyTuple, Origin, TcpOptions
 from aoinspect.errors import KeyFileError
 from aoinspect.keys.model import KeyStore, KeyWarning, KnownConnection, Peer
-from aoinspect.keys.toml_file import read_endpoint, read_interface, read_prefix
+from aoinspect.keys.toml_file import read_endpoint, read_selector
 from aoinspect.keys.toml_key import read_algorithm, read_mac_length, read_tcp_options
 from aoinspect.keys.toml_lines import Place
 from aoinspect.keys.toml_table import Problems, Table
@@ -101,20 +102,7 @@ class _Reading:
         }
 
     def peers(self) -> Iterator[Peer]:
-        for peer, mkts in self._peers:
-            yield Peer(
-                local=peer.local,
-                remote=peer.remote,
-                mkts=tuple(mkts),
-                keychain=None,
-                origin=peer.origin,
-                port=peer.port,
-                local_port=peer.local_port,
-                remote_port=peer.remote_port,
-                vrf=peer.vrf,
-                interface=peer.interface,
-                vlan=peer.vlan,
-            )
+        return (replace(peer, mkts=tuple(mkts)) for peer, mkts in self._peers)
 
     def read(self, lines: list[str]) -> None:
         if not self._has_known_version(lines[0]):
@@ -170,23 +158,7 @@ class _Reading:
 
     def _read_peer(self, table: Table) -> None:
         self._is_peer_open, self._is_connection_open = True, False
-        local, remote = read_prefix(table, "local"), read_prefix(table, "remote")
-        if local is not None and remote is not None and local.version != remote.version:
-            table.wrong("remote", "is of another IP version than local: both must be of one kind")
-        peer = Peer(
-            local=local,
-            remote=remote,
-            mkts=(),
-            keychain=None,
-            origin=table.origin(),
-            port=table.number("port", 1, 0xFFFF),
-            local_port=table.number("local-port", 1, 0xFFFF),
-            remote_port=table.number("remote-port", 1, 0xFFFF),
-            vrf=table.label("vrf"),
-            interface=read_interface(table),
-            vlan=table.number("vlan", 1, 4094),
-        )
-        self._peers.append((peer, []))
+        self._peers.append((read_selector(table), []))
 
     def _read_mkt(self, table: Table) -> None:
         if not self._is_peer_open:

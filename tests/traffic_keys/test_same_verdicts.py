@@ -16,7 +16,8 @@ from aoinspect.keys.model import KeyStore
 from aoinspect.report.json_form import JsonObject
 from tests.conversation import Capture, Conversation, Key, merge
 from tests.engine.judged import Judged, judge, store_of
-from tests.engine.stories import ANY_STRAYS, Stray, chains, examples, injected, openings, stories, tell
+from tests.engine.stories import ANY_STRAYS, Stray, examples, injected, stories
+from tests.engine.test_batches import reconnections
 from tests.packets import write_pcap
 from tests.recorded import RecordedCapture, outcome, parameters
 from tests.recorded import judge as judge_file
@@ -87,19 +88,6 @@ def test_strays_and_lost_segments_are_judged_as_under_the_master_keys(
     under_keys = judge(capture, conversation.key_file(), batch_frames)
     under_log = judge(capture, logged(capture, store_of(conversation.key_file())), batch_frames)
     assert under_log.lines == under_keys.lines
-
-
-@st.composite
-def reconnections(draw: st.DrawFn) -> list[Conversation]:
-    """Several connections of one socket pair, at the same time or one after the other."""
-    keys = draw(chains(minimum_mac_length=8))
-    conversations = []
-    for number in range(draw(st.integers(2, 3))):
-        conversation = draw(openings(keys))
-        conversation.sockets = Conversation(keys).sockets
-        conversation.advance(draw(st.integers(0, 12)) * 1_000_003 + number)
-        conversations.append(tell(draw, conversation.handshake(), longest=4))
-    return conversations
 
 
 @examples(15)

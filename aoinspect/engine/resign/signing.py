@@ -12,6 +12,7 @@ from aoinspect.capture.frames import I64, U8
 from aoinspect.engine.check import Checker
 from aoinspect.engine.keyring import Keyring
 from aoinspect.engine.macs import Layout, MacInputs, compute_macs, windows
+from aoinspect.engine.ordering import run_starts
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.resign.plan import Plan
 from aoinspect.engine.segments import Segments
@@ -61,11 +62,7 @@ class Signer:
             # No traffic key, so no ISNs: one keyed MAC serves the pair.
             isns = (np.zeros_like(isns[0]), np.zeros_like(isns[1]))
         columns = (plan.mkts[planned], contexts.pairs, contexts.sides, *isns)
-        changes = np.ones(len(planned), dtype=np.bool_)
-        changes[1:] = False
-        for column in columns:
-            changes[1:] |= column[1:] != column[:-1]
-        firsts = np.flatnonzero(changes)
+        firsts = run_starts(columns)
         keyed = [
             self._checker.keyed_mac(*key) for key in zip(*(column[firsts].tolist() for column in columns), strict=True)
         ]

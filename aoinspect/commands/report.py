@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from aoinspect.commands.shared import (
     can_be_read_again,
     demand_one_stdin,
     filter_of,
+    tell_what_is_not_searched,
 )
 from aoinspect.commands.timeline import chosen_connections
 from aoinspect.commands.verify import POLICIES
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     from aoinspect.report.lanes import picture_of
     from aoinspect.report.page_html import page_html
 
-    report = _report(options, store, registry, chosen)
+    report = _report(options, store, registry, chosen, shared.tell)
     for problem in registry.problems:
         shared.tell(f"warning: {problem}")
     drawn = chosen_connections(report, None, show_all=options.all)
@@ -106,7 +107,9 @@ def _demand_writable(output: str, sources: Sequence[str]) -> None:
             raise UsageError(f"cannot write {output}: it is read as well; name another file")
 
 
-def _report(options: argparse.Namespace, store: KeyStore, registry: Registry, chosen: Filter | None) -> Report:
+def _report(
+    options: argparse.Namespace, store: KeyStore, registry: Registry, chosen: Filter | None, tell: Callable[[str], None]
+) -> Report:
     """What the captures hold. CaptureError where nothing of any of them can be read."""
     from aoinspect.engine.findings import Policy
     from aoinspect.engine.recovery import recover_isns
@@ -121,6 +124,7 @@ def _report(options: argparse.Namespace, store: KeyStore, registry: Registry, ch
             recovery = recover_isns(analyzer, options.recover_isn, progress=bar.update)
         if recovery.found:
             analyzer = _read(options, recovery.extend(store), registry, chosen)
+    tell_what_is_not_searched(analyzer, options, tell)
     report = build_report(analyzer, Policy(options.policy), recovery)
     if report.unread_captures == report.captures and not report.is_interrupted:
         raise CaptureError(

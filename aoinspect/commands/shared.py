@@ -110,6 +110,16 @@ def can_be_read_again(paths: list[str]) -> bool:
         return False
 
 
+def tell_what_is_not_searched(analyzer: Analyzer, options: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    """Says that missing ISNs are not searched for where a capture comes from a pipe and can be read only once."""
+    is_wanted = options.recover_isn and not options.quiet and analyzer.unplaced.by_connection
+    if is_wanted and analyzer.keyring.mkts and not can_be_read_again(options.captures):
+        tell(
+            "missing ISNs are not searched for, since that takes reading a capture twice: name a file instead of a "
+            "pipe, or say --recover-isn off"
+        )
+
+
 def demand_one_stdin(paths: list[str]) -> None:
     """UsageError where standard input is named twice."""
     if paths.count("-") > 1:

@@ -19,6 +19,7 @@ from aoinspect.commands.shared import (
     add_recovery_argument,
     can_be_read_again,
     demand_one_stdin,
+    tell_what_is_not_searched,
     write_secrets,
 )
 from aoinspect.errors import CaptureError, UsageError
@@ -84,6 +85,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
             logger, analyzer = _read(options, recovery.extend(store), registry)
     if analyzer.totals.is_interrupted:
         return _INTERRUPTED
+    tell_what_is_not_searched(analyzer, options, shared.tell)
     log = logger.log(holds_all=options.all)
     _demand_keys(log, analyzer, options.captures)
     write_secrets(write_log(log), options.output, replaces=options.force)

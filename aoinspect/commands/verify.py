@@ -22,6 +22,7 @@ from aoinspect.commands.shared import (
     can_be_read_again,
     demand_one_stdin,
     filter_of,
+    tell_what_is_not_searched,
 )
 from aoinspect.errors import CaptureError
 
@@ -111,6 +112,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     _print_report(report, options, shared.open_console)
     if not options.quiet:
         _narrate(report, registry, shared.tell, is_text=options.format == "text")
+    tell_what_is_not_searched(analyzer, options, shared.tell)
     return report.exit_code
 
 

@@ -309,6 +309,7 @@ class _BatchJudge:
         is_verified = progress.candidates != NO_CANDIDATE
         if not is_verified.all():
             settle(segments.malformed != Reason.NONE, Verdict.MALFORMED, segments.malformed)
+            settle(segments.is_header_cut & segments.packets.is_partial, Verdict.UNVERIFIABLE, Reason.FRAGMENT)
             settle(segments.is_header_cut, Verdict.UNVERIFIABLE, Reason.TRUNCATED)
             settle(segments.methods == Method.NONE, Verdict.UNSIGNED)
             settle(~admission.has_candidates, Verdict.NO_KEY)

@@ -99,7 +99,7 @@ class _Prover:
         self.rows = rows
         self.row = row
         self.place = place
-        self.reading: HeaderReading = read_header(place.segment, place.declared_length)
+        self.reading: HeaderReading = read_header(place.segment, place.declared_length, is_partial=place.is_partial)
         self.verdict = Verdict(int(rows.verdict[row]))
         self.reason = Reason(int(rows.reason[row]))
         self.number = int(rows.connection[row])

@@ -206,7 +206,7 @@ class _Accountant:
         )
 
     def _subject(self, segment: FailingSegment, keyring: Keyring, keys: PairKeys | None) -> Subject:
-        reading = read_header(segment.octets, segment.declared_length)
+        reading = read_header(segment.octets, segment.declared_length, is_partial=segment.is_partial)
         candidates: tuple[Candidate, ...] = ()
         if keys is not None and reading.method is not Method.NONE:
             candidates = keys.candidates(segment.side, reading.method, reading.key_id or 0)

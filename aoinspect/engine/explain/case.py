@@ -62,7 +62,8 @@ class Subject:
 
     @cached_property
     def reading(self) -> HeaderReading:
-        return read_header(self.segment.octets, self.segment.declared_length)
+        segment = self.segment
+        return read_header(segment.octets, segment.declared_length, is_partial=segment.is_partial)
 
     @cached_property
     def _messages(self) -> dict[tuple[bool, int], bytes]:

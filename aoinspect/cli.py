@@ -197,7 +197,7 @@ def _load_keys(options: argparse.Namespace) -> KeyStore:
         for warning in store.warnings:
             for position, line in enumerate(warning.message.splitlines()):
                 _tell(line if position else f"{warning.origin}: warning: {line}")
-    if any(mkt.secret is None for peer in store.peers for mkt in peer.mkts):
+    if any(not mkt.is_keyed for peer in store.peers for mkt in peer.mkts):
         from aoinspect.keys.prompt import can_ask, fill_gaps
 
         if can_ask():

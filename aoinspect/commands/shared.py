@@ -6,9 +6,11 @@ import argparse
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoinspect.errors import UsageError
@@ -241,7 +243,52 @@ def can_be_read_again(paths: list[str]) -> bool:
         return False
 
 
+def tell_what_is_not_searched(analyzer: Analyzer, options: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    """Says that missing ISNs are not searched for where a capture comes from a pipe and can be read only once."""
+    is_wanted = options.recover_isn and not options.quiet and analyzer.unplaced.by_connection
+    if is_wanted and analyzer.keyring.mkts and not can_be_read_again(options.captures):
+        tell(
+            "missing ISNs are not searched for, since that takes reading a capture twice: name a file instead of a "
+            "pipe, or say --recover-isn off"
+        )
+
+
 def demand_one_stdin(paths: list[str]) -> None:
     """UsageError where standard input is named twice."""
     if paths.count("-") > 1:
         raise UsageError("-: standard input can be read only once")
+
+
+def write_secrets(text: str, output: str, *, replaces: bool) -> None:
+    """Writes what may hold secrets: to stdout (`-`), or to a file that only its owner can read.
+
+    UsageError where the file is there already and `replaces` is not set, and where it cannot be written.
+    """
+    if output == "-":
+        sys.stdout.write(text)
+        return
+    path = Path(output)
+    octets = text.encode("utf-8", "surrogateescape")
+    try:
+        if replaces:
+            _replace(path, octets)
+        else:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(octets)
+    except FileExistsError:
+        raise UsageError(f"{path}: is there already, and may hold secrets; --force replaces it") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or type(error).__name__}") from None
+
+
+def _replace(path: Path, octets: bytes) -> None:
+    """The file is complete or as it was; mkstemp gives it mode 0600."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".aoinspect-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(octets)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

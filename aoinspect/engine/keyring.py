@@ -90,12 +90,14 @@ class Keyring:
         for index, peer in enumerate(store.peers):
             self._file_peer(index, peer)
         self._pair_keys: dict[tuple[_Match, ...], PairKeys | None] = {}
+        self.has_logged_keys = any(mkt.logged is not None for mkt in self.mkts)
+        """Some traffic keys are told by a log, which need not hold those of every connection."""
         self.has_bindings = any(peer.interface is not None or peer.vlan is not None for peer in store.peers)
 
     def _unify(self, mkt: MasterKeyTuple) -> int:
         ids = () if mkt.send_id is None or mkt.recv_id is None else tuple(sorted((mkt.send_id, mkt.recv_id)))
-        gap = None if mkt.secret is not None else (mkt.name, mkt.origin)
-        identity = (mkt.algorithm.name, mkt.secret, mkt.mac_length, mkt.tcp_options, ids, gap)
+        gap = None if mkt.is_keyed else (mkt.name, mkt.origin)
+        identity = (mkt.algorithm.name, mkt.secret, mkt.logged, mkt.mac_length, mkt.tcp_options, ids, gap)
         index = self._mkt_of_identity.get(identity)
         if index is None:
             index = self._mkt_of_identity[identity] = len(self.mkts)
@@ -122,6 +124,14 @@ class Keyring:
         if matches not in self._pair_keys:
             self._pair_keys[matches] = self._combine(matches) if matches else None
         return self._pair_keys[matches]
+
+    def peers_of(self, ends: tuple[Endpoint, Endpoint]) -> tuple[int, ...]:
+        """The peer entries that cover the socket pair, by their index in the store; ascending."""
+        return tuple(sorted({match.peer for match in self._matches(ends)}))
+
+    def index_of(self, peer: int, position: int) -> int:
+        """The index into `mkts` of the key at `position` of a peer entry."""
+        return self._mkts_of_peer[peer][position]
 
     def lifetimes(
         self, ends: tuple[Endpoint, Endpoint], mkt: int, sender: int
@@ -209,13 +219,14 @@ class Keyring:
         reason = "no key with this KeyID"
         for other_index in receiver_keys:
             other = self.mkts[other_index]
-            if other.secret is None or signer.secret is None:
+            has_equal_secret = other_index == index or other.has_secret_of(signer)
+            if has_equal_secret is None or not (other.is_keyed and signer.is_keyed):
                 return False, ""
             if not other.algorithm.computes_as(signer.algorithm):
                 reason = f"algorithm {other.algorithm.name} where the sender has {signer.algorithm.name}"
             elif other.mac_length != signer.mac_length:
                 reason = f"MAC length {other.mac_length} where the sender has {signer.mac_length}"
-            elif other.secret != signer.secret:
+            elif not has_equal_secret:
                 reason = "another secret"
             elif include not in _coverages(other):
                 ways = ("excluded", "included")

@@ -20,6 +20,8 @@ from aoinspect.keys.toml_file import parse_key_file
 
 _VERSION = re.compile(rb"^[ \t]*version[ \t]*=", re.MULTILINE)
 _OWN_TABLE = re.compile(rb"^[ \t]*\[\[[ \t]*(?:keychain|peer|connection)[ \t]*\]\]", re.MULTILINE)
+_LOG_MAGIC = b"aoinspect-traffic-keys"
+"""As `traffic_key_log.MAGIC`, which is not loaded for it; a test holds that they are equal."""
 _NOWHERE = Origin("", 0)
 
 
@@ -50,6 +52,10 @@ def _read(argument: str, local: Network | None) -> KeyStore:
         system, path = split_system(argument)
         return import_file(path, system, local)
     octets = read_octets(argument, MOST_OCTETS)
+    if octets.startswith(_LOG_MAGIC):
+        from aoinspect.keys.traffic_key_reader import parse_log
+
+        return parse_log(decode_text(octets, argument), argument, is_public=is_readable_by_all(argument))
     if _VERSION.search(octets) and _OWN_TABLE.search(octets):
         return parse_key_file(decode_text(octets, argument), argument, is_public=is_readable_by_all(argument))
     from aoinspect.keys.importers.model import ImportContext
@@ -77,6 +83,7 @@ def _combined(stores: Sequence[KeyStore]) -> KeyStore:
         peers=peers,
         keychains=tuple(chains.values()),
         connections=tuple(connections.values()),
+        offered=tuple(known for store in stores for known in store.offered),
         warnings=(*warnings, *warn_of_overlaps(peers)),
         paths=tuple(path for store in stores for path in store.paths),
     )

@@ -51,11 +51,13 @@ def _mkt_use(
 ) -> KeyUse:
     ids = "MD5" if mkt.send_id is None else f"{mkt.send_id}/{mkt.recv_id}"
     segments = sum(run.verified for _, run in used)
-    secret = "" if mkt.secret is not None else ", no secret"
+    secret = "" if mkt.is_keyed else ", no secret"
     count = f"{segments} verified" if used else "never used"
     label = f"{printable(mkt.name):<16} {ids:<8} {mkt.algorithm.name:<20} {count}{secret}"
     details = [f"{printable(str(mkt.origin))}: MAC of {mkt.mac_length} octets, tcp-options {mkt.tcp_options.value}"]
-    if mkt.secret is None:
+    if mkt.logged is not None:
+        details.append("its traffic keys are told by a log, which does not hold its secret")
+    elif mkt.secret is None:
         details.append(f"its secret is not known: {printable(mkt.gap or 'none given')}")
     details += [f"{name} lifetime {_lifetime(lifetime)}" for name, lifetime in _lifetimes_of(mkt) if lifetime]
     details += [_run_words(connection, run) for connection, run in used]

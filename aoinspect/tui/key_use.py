@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from aoinspect.ao.mkt import Lifetime, MasterKeyTuple
+from aoinspect.engine.key_plan import outside, plans_of
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, KeyRun
 from aoinspect.engine.verdicts import Method
 from aoinspect.report.layout import printable
@@ -101,11 +102,14 @@ def _outside_lifetimes(analysis: Analysis, index: int, used: list[tuple[Connecti
     for connection, run in used:
         ends = analyzer.pairs.ends[int(analyzer.connections.pairs[connection.index])]
         sender = DIRECTIONS.index(run.direction) ^ int(analyzer.connections.a_sides()[connection.index])
-        for what, lifetime, origin in analyzer.keyring.lifetimes(ends, index, sender):
-            if lifetime.from_ns is not None and run.first_time_ns < lifetime.from_ns:
-                told.append(f"✗ frame {run.first_frame} comes before its {what} lifetime ({printable(str(origin))})")
-            if lifetime.until_ns is not None and run.last_time_ns >= lifetime.until_ns:
-                told.append(f"✗ frame {run.last_frame} comes after its {what} lifetime ({printable(str(origin))})")
+        for plan in plans_of(analyzer.keyring, ends, sender, frozenset((index,))):
+            key = plan.key(index)
+            off = None if key is None else outside(run, key)
+            if key is not None and off is not None:
+                frame = run.first_frame if off.where == "before" else run.last_frame
+                told.append(
+                    f"✗ frame {frame} comes {off.where} its {plan.what} lifetime ({printable(str(key.origin))})"
+                )
     return told
 
 

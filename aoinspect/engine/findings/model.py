@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from aoinspect.engine.key_plan import KeyPlan, plans_of
 from aoinspect.engine.observations import Occurrences
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, EndResult, KeyRun
@@ -51,7 +52,7 @@ class Finding:
 class Scene:
     """One connection, with what a finder may ask of it. Made once per connection and asked by every finder."""
 
-    __slots__ = ("_has_verified", "_runs", "a_side", "analyzer", "connection")
+    __slots__ = ("_has_verified", "_plans", "_runs", "a_side", "analyzer", "connection")
 
     def __init__(self, analyzer: Analyzer, connection: ConnectionResult, a_side: int | None = None) -> None:
         self.analyzer = analyzer
@@ -59,6 +60,7 @@ class Scene:
         self.a_side = int(analyzer.connections.a_sides()[connection.index]) if a_side is None else a_side
         """The side of the socket pair that is the Report's `a`."""
         self._runs: dict[tuple[str, bool], list[KeyRun]] = {}
+        self._plans: dict[str, tuple[KeyPlan, ...]] = {}
         self._has_verified = bool(connection.verdicts["verified"])
 
     def end(self, direction: str) -> EndResult:
@@ -87,6 +89,16 @@ class Scene:
             known = self._runs[key] = [
                 run for run in self.connection.runs if run.direction == direction and (run.verified or not key[1])
             ]
+        return known
+
+    def plans(self, direction: str) -> tuple[KeyPlan, ...]:
+        """What the key files' lifetimes plan for `direction`: the sender's plan, then the receiver's."""
+        known = self._plans.get(direction)
+        if known is None:
+            connection = self.connection
+            ends = self.analyzer.pairs.ends[int(self.analyzer.connections.pairs[connection.index])]
+            used = frozenset(run.mkt_index for run in connection.runs if run.mkt_index is not None)
+            known = self._plans[direction] = plans_of(self.analyzer.keyring, ends, self.side_of(direction), used)
         return known
 
     def knows_key(self, direction: str, key_id: int) -> bool:
@@ -131,3 +143,18 @@ def seconds(duration_ns: int) -> str:
     if duration_ns < 1_000_000_000:
         return f"{duration_ns / 1_000_000:.3f} ms"
     return f"{duration_ns / 1_000_000_000:.1f} s"
+
+
+def interval(duration_ns: int) -> str:
+    """A long duration as a person reads it, rounded: "12.4 s", "3 min 20 s", "2 h", "5 days 3 h"."""
+    if duration_ns < 60_000_000_000:
+        return seconds(duration_ns)
+    whole = duration_ns // 1_000_000_000
+    small, size, names = next(step for step in _STEPS if whole >= step[1])
+    count, rest = divmod((whole + small // 2) // small, size // small)
+    large, little = (times(count, "day") if names[0] == "day" else f"{count} {names[0]}"), f"{rest} {names[1]}"
+    return f"{large} {little}" if rest else large
+
+
+_STEPS = ((3_600, 86_400, ("day", "h")), (60, 3_600, ("h", "min")), (1, 60, ("min", "s")))
+"""Seconds of the smaller and of the larger unit, and what they are called."""

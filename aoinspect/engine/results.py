@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from aoinspect.engine.connections import OPENED_BY_BOTH, OPENER_UNKNOWN
+from aoinspect.engine.key_plan import KeyPlan, plans_of
 from aoinspect.engine.keyring import Endpoint
 from aoinspect.engine.marks import Mark
 from aoinspect.engine.pipeline import Analyzer
@@ -84,6 +85,8 @@ class ConnectionResult:
     transitions: tuple[KeyTransition, ...]
     marks: tuple[Mark, ...] = ()
     """What stands out, in the order of their first segments; bounded (see `engine.marks`)."""
+    plans: tuple[tuple[str, KeyPlan], ...] = ()
+    """Direction and plan, of each plan that the key files' lifetimes make; the sender's before the receiver's."""
 
 
 def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
@@ -140,6 +143,20 @@ def _connection(
         runs=key_runs,
         transitions=transitions_of(key_runs),
         marks=tuple(analyzer.marks.mark(row, a_side) for row in marks),
+        plans=_plans(analyzer, ends, a_side, key_runs),
+    )
+
+
+def _plans(
+    analyzer: Analyzer, ends: tuple[Endpoint, Endpoint], a_side: int, runs: tuple[KeyRun, ...]
+) -> tuple[tuple[str, KeyPlan], ...]:
+    if not analyzer.keyring.has_lifetimes:
+        return ()
+    used = frozenset(run.mkt_index for run in runs if run.mkt_index is not None)
+    return tuple(
+        (direction, plan)
+        for number, direction in enumerate(DIRECTIONS)
+        for plan in plans_of(analyzer.keyring, ends, number ^ a_side, used)
     )
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from aoinspect.ao.mkt import Lifetime, MasterKeyTuple
-from aoinspect.engine.key_plan import outside, plans_of
+from aoinspect.engine.key_plan import outside
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, KeyRun
 from aoinspect.engine.verdicts import Method
 from aoinspect.report.layout import printable
@@ -60,7 +60,7 @@ def _mkt_use(
         details.append(f"its secret is not known: {printable(mkt.gap or 'none given')}")
     details += [f"{name} lifetime {_lifetime(lifetime)}" for name, lifetime in _lifetimes_of(mkt) if lifetime]
     details += [_run_words(connection, run) for connection, run in used]
-    details += _outside_lifetimes(analysis, index, used)
+    details += _outside_lifetimes(index, used)
     first = used[0] if used else None
     return KeyUse(
         mkt,
@@ -96,14 +96,11 @@ def _run_words(connection: ConnectionResult, run: KeyRun) -> str:
     )
 
 
-def _outside_lifetimes(analysis: Analysis, index: int, used: list[tuple[ConnectionResult, KeyRun]]) -> list[str]:
-    analyzer = analysis.analyzer
+def _outside_lifetimes(index: int, used: list[tuple[ConnectionResult, KeyRun]]) -> list[str]:
     told = []
     for connection, run in used:
-        ends = analyzer.pairs.ends[int(analyzer.connections.pairs[connection.index])]
-        sender = DIRECTIONS.index(run.direction) ^ int(analyzer.connections.a_sides()[connection.index])
-        for plan in plans_of(analyzer.keyring, ends, sender, frozenset((index,))):
-            key = plan.key(index)
+        for direction, plan in connection.plans:
+            key = plan.key(index) if direction == run.direction else None
             off = None if key is None else outside(run, key)
             if key is not None and off is not None:
                 frame = run.first_frame if off.where == "before" else run.last_frame

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from aoinspect.engine.key_plan import KeyPlan, plans_of
+from aoinspect.engine.key_plan import KeyPlan
 from aoinspect.engine.observations import Occurrences
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, EndResult, KeyRun
@@ -52,7 +52,7 @@ class Finding:
 class Scene:
     """One connection, with what a finder may ask of it. Made once per connection and asked by every finder."""
 
-    __slots__ = ("_has_verified", "_plans", "_runs", "a_side", "analyzer", "connection")
+    __slots__ = ("_has_verified", "_runs", "a_side", "analyzer", "connection")
 
     def __init__(self, analyzer: Analyzer, connection: ConnectionResult, a_side: int | None = None) -> None:
         self.analyzer = analyzer
@@ -60,7 +60,6 @@ class Scene:
         self.a_side = int(analyzer.connections.a_sides()[connection.index]) if a_side is None else a_side
         """The side of the socket pair that is the Report's `a`."""
         self._runs: dict[tuple[str, bool], list[KeyRun]] = {}
-        self._plans: dict[str, tuple[KeyPlan, ...]] = {}
         self._has_verified = bool(connection.verdicts["verified"])
 
     def end(self, direction: str) -> EndResult:
@@ -93,13 +92,7 @@ class Scene:
 
     def plans(self, direction: str) -> tuple[KeyPlan, ...]:
         """What the key files' lifetimes plan for `direction`: the sender's plan, then the receiver's."""
-        known = self._plans.get(direction)
-        if known is None:
-            connection = self.connection
-            ends = self.analyzer.pairs.ends[int(self.analyzer.connections.pairs[connection.index])]
-            used = frozenset(run.mkt_index for run in connection.runs if run.mkt_index is not None)
-            known = self._plans[direction] = plans_of(self.analyzer.keyring, ends, self.side_of(direction), used)
-        return known
+        return tuple(plan for of_plan, plan in self.connection.plans if of_plan == direction)
 
     def knows_key(self, direction: str, key_id: int) -> bool:
         """Whether the end that sends in `direction` has a key with this KeyID, by its own keys where they are known."""

@@ -6,7 +6,7 @@ import argparse
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aoinspect.engine.locate import Mask
     from aoinspect.engine.pipeline import Analyzer
     from aoinspect.engine.table import Rows
-    from aoinspect.keys.model import KeyStore
+    from aoinspect.keys.model import KeyStore, Network
     from dissectors.registry import Registry
 
 Commands = argparse._SubParsersAction  # argparse has no public name for what `add_subparsers` gives.
@@ -37,12 +37,31 @@ class SharedParts:
     """What every command takes from the command line in the same way."""
 
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    """Adds --keys, --decode-as, --dissector and -q."""
+    """Adds --keys, --local, --strict, --decode-as, --dissector and -q."""
     load_keys: Callable[[argparse.Namespace], KeyStore]
     load_registry: Callable[[argparse.Namespace], Registry]
     open_console: Callable[[], Console]
     tell: Callable[[str], None] = _tell_plainly
     """Prints one line of narration on stderr."""
+
+
+def read_keys(paths: Sequence[str], options: argparse.Namespace) -> KeyStore:
+    """What the key files and configurations at `paths` say, as --local and --strict have them read. KeyFileError."""
+    from aoinspect.keys import load_keys
+
+    return load_keys(paths, device_of(options), is_strict=options.strict_keys)
+
+
+def device_of(options: argparse.Namespace) -> Network | None:
+    """What --local says: the device whose configuration is read."""
+    if options.local is None:
+        return None
+    from aoinspect.keys.addresses import parse_prefix
+
+    try:
+        return parse_prefix(options.local)
+    except ValueError as error:
+        raise UsageError(f"--local: {error}") from None
 
 
 def add_filter_argument(parser: argparse.ArgumentParser) -> None:

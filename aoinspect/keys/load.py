@@ -15,6 +15,7 @@ from aoinspect.ao.mkt import MasterKeyTuple, Origin
 from aoinspect.errors import KeyFileError
 from aoinspect.keys.model import KeyChain, KeyStore, KeyWarning, KnownConnection, Network, Peer
 from aoinspect.keys.overlaps import warn_of_overlaps
+from aoinspect.keys.public_files import refuse_public_files
 from aoinspect.keys.text_file import MOST_OCTETS, decode_text, is_readable_by_all, read_octets
 from aoinspect.keys.toml_file import parse_key_file
 
@@ -23,12 +24,13 @@ _OWN_TABLE = re.compile(rb"^[ \t]*\[\[[ \t]*(?:keychain|peer|connection)[ \t]*\]
 _NOWHERE = Origin("", 0)
 
 
-def load_keys(paths: Sequence[str], local: Network | None = None) -> KeyStore:
+def load_keys(paths: Sequence[str], local: Network | None = None, *, is_strict: bool = False) -> KeyStore:
     """What the key files at `paths` say together; equal peers, keys and connections are one, the first.
 
     Each path is a key file or the configuration of any system in `importers.registry`, or `NAME:FILE` with such a
-    system's name. `local` is the address of the device where a configuration does not name it. Raises KeyFileError
-    with one line per mistake of all the files.
+    system's name. `local` is the address of the device where a configuration does not name it. `is_strict` refuses
+    files with secrets that every user of the machine can read. Raises KeyFileError with one line per mistake of all
+    the files.
     """
     stores: list[KeyStore] = []
     mistakes: list[str] = []
@@ -39,7 +41,10 @@ def load_keys(paths: Sequence[str], local: Network | None = None) -> KeyStore:
             mistakes.append(str(error))
     if mistakes:
         raise KeyFileError("\n".join(mistakes))
-    return _combined(stores)
+    store = _combined(stores)
+    if is_strict:
+        refuse_public_files(store)
+    return store
 
 
 def _read(argument: str, local: Network | None) -> KeyStore:

@@ -77,6 +77,8 @@ def _combined(stores: Sequence[KeyStore]) -> KeyStore:
     warnings = [warning for store in stores for warning in store.warnings]
     if stores and not peers:
         message = "no key file holds a [[peer]], so there is nothing that its keys could verify"
+        if any(store.keychains for store in stores):
+            message += "; of a fragment of a configuration, --local ADDR says whose keys they are"
         warnings.append(KeyWarning(Origin(stores[0].paths[0], 1), message))
     return KeyStore(
         peers=peers,

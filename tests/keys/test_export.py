@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
@@ -440,6 +441,15 @@ def test_kernel_names_are_written_as_the_algorithms_that_they_are() -> None:
     mkt = key(1, b"0123456789abcdef", "cmac(aes)")
     store = KeyStore((Peer(LOCAL, parse_prefix("192.0.2.1"), (mkt,), None, HERE),))
     assert "algorithm cmac aes128;" in export(store, "bird")
+
+
+def test_ios_xe_has_the_flag_at_the_neighbour_too_where_all_keys_have_it() -> None:
+    """For BGP some releases take it from the neighbour alone."""
+    keys = key(1, b"sixteen octets!!"), key(3, b"another sixteen!", tcp_options=TcpOptions.EXCLUDE)
+    mixed = Peer(LOCAL, REMOTE, keys, None, HERE, port=179)
+    written = [export(KeyStore((peer,)), "ios-xe") for peer in (mixed, replace(mixed, mkts=keys[:1]))]
+    neighbours = [re.findall(r"neighbor 192\.0\.2\.1 ao \S+(.*)", text) for text in written]
+    assert neighbours == [[""], [" include-tcp-options"]]
 
 
 def test_an_unknown_system_is_told_with_those_that_are_known() -> None:

@@ -70,7 +70,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         f"(default: the file named by {KEYS_VARIABLE})",
     )
     parser.add_argument(
-        "--local", metavar="ADDR", help="the address of the device whose configuration --keys names, where it does not"
+        "--local",
+        action="append",
+        metavar="ADDR",
+        help="the address of the device whose configuration --keys names, where it does not; one for all, or one for "
+        "each --keys in their order",
     )
     parser.add_argument(
         "--strict",

@@ -40,8 +40,8 @@ class Job:
     reading: Reading = field(default_factory=Reading)
     refuses_public_keys: bool = False
     """Key files with secrets that every user of the machine can read are an error."""
-    device: Network | None = None
-    """Whose configuration a key file is, where it does not say."""
+    devices: tuple[Network, ...] = ()
+    """Whose configurations the key files are, where they do not say: one for all, or one for each."""
 
     @property
     def effective_conditions(self) -> frozenset[str]:

@@ -21,7 +21,7 @@ from aoinspect.commands.shared import (
     add_filter_argument,
     add_recovery_argument,
     demand_one_stdin,
-    device_of,
+    devices_of,
 )
 from aoinspect.errors import UsageError
 
@@ -161,7 +161,7 @@ def _jobs(options: argparse.Namespace, tell: Callable[[str], None]) -> list[Job]
         conditions=conditions,
         reading=reading,
         refuses_public_keys=options.strict_keys,
-        device=device_of(options),
+        devices=devices_of(options, len(keys)),
     )
     _demand_sense(options, any(map(is_search, options.captures)))
     jobs = [

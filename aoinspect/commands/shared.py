@@ -46,20 +46,29 @@ class SharedParts:
 
 
 def read_keys(paths: Sequence[str], options: argparse.Namespace) -> KeyStore:
-    """What the key files and configurations at `paths` say, as --local and --strict have them read. KeyFileError."""
+    """What the key files and configurations at `paths`, those of --keys, say. KeyFileError, UsageError."""
     from aoinspect.keys import load_keys
 
-    return load_keys(paths, device_of(options), is_strict=options.strict_keys)
+    return load_keys(paths, devices_of(options, len(paths)), is_strict=options.strict_keys)
 
 
-def device_of(options: argparse.Namespace) -> Network | None:
-    """What --local says: the device whose configuration is read."""
-    if options.local is None:
-        return None
+def read_more_keys(paths: Sequence[str], options: argparse.Namespace) -> KeyStore:
+    """The same for files beside those of --keys: of several --local none is theirs."""
+    from aoinspect.keys import load_keys
+
+    devices = devices_of(options, len(options.local or ()))
+    return load_keys(paths, devices[0] if len(devices) == 1 else None, is_strict=options.strict_keys)
+
+
+def devices_of(options: argparse.Namespace, number: int) -> tuple[Network, ...]:
+    """What --local says: the devices whose configurations are read, one for all or one for each of `number` files."""
+    texts: Sequence[str] = options.local or ()
+    if len(texts) > 1 and len(texts) != number:
+        raise UsageError(f"--local: {len(texts)} addresses and {number} --keys: give one for all, or one for each")
     from aoinspect.keys.addresses import parse_prefix
 
     try:
-        return parse_prefix(options.local)
+        return tuple(map(parse_prefix, texts))
     except ValueError as error:
         raise UsageError(f"--local: {error}") from None
 

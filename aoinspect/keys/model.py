@@ -78,3 +78,5 @@ class KeyStore:
     connections: tuple[KnownConnection, ...] = ()
     warnings: tuple[KeyWarning, ...] = ()
     paths: tuple[str, ...] = ()
+    is_configuration: bool = False
+    """Read from the configuration of one device, which all its peers have as their `local` end."""

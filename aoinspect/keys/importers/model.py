@@ -301,6 +301,7 @@ class Draft:
             keychains=tuple(self.keychains),
             warnings=tuple(sorted((*self._warnings, *told), key=lambda warning: warning.origin.line)),
             paths=(self.source.path,),
+            is_configuration=True,
         )
 
     def _told_place(self, mistake: Mistake) -> str:

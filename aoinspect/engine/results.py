@@ -49,8 +49,10 @@ class FailureSample:
 
     segment: Sample
     direction: str
-    candidates: tuple[str, ...]
+    candidates: tuple[str, ...] = ()
     """Names of the keys that its KeyID selects."""
+    gaps: tuple[str, ...] = ()
+    """Of those without a secret: where they were read, and why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def _connection(
         verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
         reasons={reason.word: reasons[reason] for reason in Reason if reasons[reason]},
         samples=tuple(
-            FailureSample(sample, DIRECTIONS[sample.side ^ a_side], _candidate_names(analyzer, pair, sample))
+            FailureSample(sample, DIRECTIONS[sample.side ^ a_side], *_candidate_names(analyzer, pair, sample))
             for verdict in Verdict
             if (sample := analyzer.tallies.samples.get((index, verdict))) is not None
         ),
@@ -168,13 +170,15 @@ def _isn_source(analyzer: Analyzer, index: int) -> IsnSource:
     return source
 
 
-def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[str, ...]:
-    """The keys that the sample's KeyID selects."""
+def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys that the sample's KeyID selects, and the gaps among them."""
     keys = analyzer.pairs.keys[pair]
     if keys is None or sample.method is Method.NONE:
-        return ()
+        return (), ()
     candidates = keys.candidates(sample.side, sample.method, sample.key_id)
-    return tuple(dict.fromkeys(analyzer.keyring.mkts[candidate.mkt].name for candidate in candidates))
+    mkts = [analyzer.keyring.mkts[index] for index in dict.fromkeys(candidate.mkt for candidate in candidates)]
+    gaps = (f"{mkt.origin.path}: {mkt.gap}" for mkt in mkts if mkt.secret is None)
+    return tuple(dict.fromkeys(mkt.name for mkt in mkts)), tuple(gaps)
 
 
 def _end(end: Endpoint, analyzer: Analyzer, index: int, side: int) -> EndResult:

@@ -221,9 +221,11 @@ def run_export(options: argparse.Namespace, shared: SharedParts) -> int:
 def run_lint(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys lint`; 0 once printed, or as --fail-on says."""
     from aoinspect.keys.lint import lint
+    from aoinspect.keys.two_devices import with_ends_told_apart
     from aoinspect.report.key_remarks import lint_json, lint_text
 
-    remarks = lint([_load([path], options.local, options, shared) for path in dict.fromkeys(options.files)])
+    stores = [_load([path], options.local, options, shared) for path in dict.fromkeys(options.files)]
+    remarks = lint(with_ends_told_apart(stores))
     print(lint_json(remarks) if options.format == "json" else lint_text(remarks))
     return _status(remarks, options)
 

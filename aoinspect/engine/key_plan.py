@@ -98,6 +98,9 @@ def plans_of(
     if not keyring.has_lifetimes:
         return ()
     entries = list(keyring.described(ends))
+    sides: dict[int, set[int]] = {}
+    for peer, local_side, _, _ in entries:
+        sides.setdefault(peer, set()).add(local_side)
     vrfs = {keyring.store.peers[peer].vrf for peer, _, index, _ in entries if index in used}
     spans: dict[str, dict[int, list[Span]]] = {SEND: {}, ACCEPT: {}}
     first: dict[tuple[str, int], PlannedKey] = {}
@@ -106,7 +109,11 @@ def plans_of(
             continue
         is_sender = local_side == sender
         what = SEND if is_sender else ACCEPT
-        spans[what].setdefault(index, []).append(span(told.send_lifetime if is_sender else told.accept_lifetime))
+        lifetimes = [told.send_lifetime if is_sender else told.accept_lifetime]
+        if len(sides[peer]) == 2:
+            # Either end may be the entry's `local`: what one of both lifetimes allows is no deviation.
+            lifetimes = [told.send_lifetime, told.accept_lifetime]
+        spans[what].setdefault(index, []).extend(map(span, lifetimes))
         key_id = told.send_id if is_sender else told.recv_id
         first.setdefault((what, index), PlannedKey(index, told.name, key_id, (ALWAYS,), told.origin))
     plans = []

@@ -45,9 +45,7 @@ def load_keys(
             mistakes.append(str(error))
     if mistakes:
         raise KeyFileError("\n".join(mistakes))
-    if len(stores) == 2 and all(store.is_configuration for store in stores):
-        stores = with_ends_told_apart(stores)
-    store = _combined(stores)
+    store = _combined(with_ends_told_apart(stores))
     if is_strict:
         refuse_public_files(store)
     return store
@@ -100,6 +98,7 @@ def _combined(stores: Sequence[KeyStore]) -> KeyStore:
         connections=tuple(connections.values()),
         warnings=(*warnings, *warn_of_overlaps(peers)),
         paths=tuple(path for store in stores for path in store.paths),
+        is_configuration=len(stores) == 1 and stores[0].is_configuration,
     )
 
 

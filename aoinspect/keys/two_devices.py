@@ -15,9 +15,11 @@ from typing import TypeGuard
 from aoinspect.keys.model import KeyStore, Network, Peer
 
 
-def with_ends_told_apart(configurations: Sequence[KeyStore]) -> list[KeyStore]:
-    """Two devices' configurations, with the `local` of sessions that can only be each other's."""
-    one, other = configurations
+def with_ends_told_apart(stores: Sequence[KeyStore]) -> list[KeyStore]:
+    """The stores; where they are the configurations of two devices, with the `local` that can be no other."""
+    if len(stores) != 2 or not all(store.is_configuration for store in stores):
+        return list(stores)
+    one, other = stores
     pairs = [
         (number, other_number)
         for number, peer in enumerate(one.peers)

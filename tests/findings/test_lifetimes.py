@@ -129,6 +129,17 @@ def test_segments_that_the_network_delivers_late_are_no_change(tmp_path: Path) -
     assert "handover-unplanned" not in idents(planned(conversation, "..2", "-1.."), tmp_path)
 
 
+def test_where_either_end_may_be_local_only_what_neither_lifetime_allows_is_told(tmp_path: Path) -> None:
+    conversation = talk().advance(60 * SECOND).data("a", 10).ack("b")
+    key_file = planned(conversation, "..30", "30..").key_file
+    anywhere = "\n".join(line for line in key_file.splitlines() if not line.startswith(("local =", "remote =")))
+    assert "key-outside-lifetime" not in idents(Scene(conversation.to_pcap(), anywhere), tmp_path)
+    both = anywhere.replace(
+        "  send-lifetime = { until", "  accept-lifetime = { until = 2020-01-01 }\n  send-lifetime = { until"
+    )
+    assert "key-outside-lifetime" in idents(Scene(conversation.to_pcap(), both), tmp_path)
+
+
 def test_a_key_told_with_several_lifetimes_may_be_used_in_each(tmp_path: Path) -> None:
     """An observer's file may hold the keys of several years, and the same key twice."""
     conversation = changing_after(60 * SECOND)

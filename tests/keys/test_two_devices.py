@@ -98,6 +98,19 @@ def test_local_may_be_said_for_each_file(tmp_path: Path) -> None:
     assert ends(load_keys(paths, parse_prefix(A)))[:2] == [(A, B), (A, C)], "no device is its own neighbour"
 
 
+def test_lint_holds_the_lifetimes_of_two_such_ends_against_each_other(aoinspect: Command, tmp_path: Path) -> None:
+    sent, accepted = (
+        text.replace("  key-string", f"  {verb}-lifetime 00:00:00 Jan 1 2026 00:00:00 {until} 2026\n  key-string")
+        for text, verb, until in (
+            (router(B), "send", "Mar 1"),
+            (router(A, ids=(101, 1)), "accept", "Feb 1"),
+        )
+    )
+    run = aoinspect("keys", "lint", *saved(tmp_path, sent, accepted))
+    assert "[lifetimes-do-not-meet]" in run.out
+    assert "from 2026-02-01T00:00:00Z until 2026-03-01T00:00:00Z" in run.out
+
+
 def test_what_the_other_end_drops_is_told_by_two_configurations_alone(aoinspect: Command, tmp_path: Path) -> None:
     capture = tmp_path / "capture.pcap"
     capture.write_bytes(Conversation().handshake().data("a", 10).data("b", 10).to_pcap())

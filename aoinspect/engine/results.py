@@ -116,7 +116,7 @@ def _connection(
     opener = int(connections.openers[index])
     opened_by = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}.get(opener, "a")
     # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
-    key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.start))
+    key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.order))
     verdicts = analyzer.tallies.column("verdicts")[index].tolist()
     reasons = analyzer.tallies.column("reasons")[index].tolist()
     return ConnectionResult(
@@ -206,6 +206,7 @@ def _run(analyzer: Analyzer, run: int, a_side: int) -> KeyRun:
         key_id=int(timeline.key_ids[run]) if is_ao else None,
         rnext_key_id=int(timeline.rnext_key_ids[run]) if is_ao else None,
         mkt=None if mkt == NO_MKT_INDEX else analyzer.keyring.mkts[mkt].name,
+        order=int(timeline.number("first_orders")[run]),
         first_capture=int(timeline.number("captures")[run]),
         first_frame=int(timeline.number("first_frames")[run]),
         last_capture=int(timeline.number("last_captures")[run]),

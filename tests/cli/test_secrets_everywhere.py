@@ -104,8 +104,8 @@ OF_KEYS: dict[str, tuple[str, ...]] = {
     "keys isn": ("keys", "isn", "{keys}"),
     "keys example": ("keys", "example"),
 }
-ELSEWHERE = {"tui", "keys traffic-keys"}
-"""Tested below, and what is asked for traffic keys."""
+ELSEWHERE = {"tui", "completion", "keys traffic-keys"}
+"""What is tested below, reads no keys, or is asked for traffic keys."""
 
 
 @pytest.fixture

@@ -31,13 +31,13 @@ from aoinspect.commands import (
     verify,
     wireshark,
 )
-from aoinspect.commands.shared import SharedParts
+from aoinspect.commands.shared import SharedParts, read_keys
 from aoinspect.errors import AoinspectError, CaptureError, DissectorError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aoinspect.keys.model import KeyStore, Network
+    from aoinspect.keys.model import KeyStore
     from dissectors.registry import Registry
 
 KEYS_VARIABLE = "AOINSPECT_KEYS"
@@ -84,7 +84,18 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         f"(default: the file named by {KEYS_VARIABLE})",
     )
     parser.add_argument(
-        "--local", metavar="ADDR", help="the address of the device whose configuration --keys names, where it does not"
+        "--local",
+        action="append",
+        metavar="ADDR",
+        help="the address of the device whose configuration --keys names, where it does not; one for all, or one for "
+        "each --keys in their order",
+    )
+    parser.add_argument(
+        "--strict",
+        "--strict-keys",
+        dest="strict_keys",
+        action="store_true",
+        help="refuse key files and configurations with secrets that every user can read",
     )
     parser.add_argument(
         "--decode-as",
@@ -184,7 +195,6 @@ def _internal_error(error: Exception) -> int:
 
 
 def _load_keys(options: argparse.Namespace) -> KeyStore:
-    from aoinspect.keys import load_keys
     from aoinspect.keys.model import KeyStore
 
     paths: list[str] = options.keys or []
@@ -192,7 +202,7 @@ def _load_keys(options: argparse.Namespace) -> KeyStore:
         paths = [os.environ[KEYS_VARIABLE]]
     if not paths:
         return KeyStore()
-    store = load_keys(paths, _device(options.local))
+    store = read_keys(paths, options)
     if not options.quiet:
         for warning in store.warnings:
             for position, line in enumerate(warning.message.splitlines()):
@@ -203,18 +213,6 @@ def _load_keys(options: argparse.Namespace) -> KeyStore:
         if can_ask():
             store = fill_gaps(store)
     return store
-
-
-def _device(address: str | None) -> Network | None:
-    """What --local says."""
-    if address is None:
-        return None
-    from aoinspect.keys.addresses import parse_prefix
-
-    try:
-        return parse_prefix(address)
-    except ValueError as error:
-        raise UsageError(f"--local: {error}") from None
 
 
 def _registry(options: argparse.Namespace) -> Registry:

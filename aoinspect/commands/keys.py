@@ -113,7 +113,17 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--local", type=_network, metavar="ADDR", help="the device's address, where its configuration does not name it"
     )
-    parser.add_argument("--strict", action="store_true", help="refuse files with secrets that every user can read")
+    _add_strict(parser)
+
+
+def _add_strict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strict",
+        "--strict-keys",
+        dest="strict_keys",
+        action="store_true",
+        help="refuse files with secrets that every user can read",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -156,6 +166,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--local-{end}", type=_network, metavar="ADDR", help=f"the address of {end.upper()}'s device"
         )
+    _add_strict(parser)
     _add_report(parser)
 
 
@@ -170,11 +181,8 @@ def _network(text: str) -> Network:
 
 def _load(paths: Sequence[str], local: Network | None, options: argparse.Namespace, shared: SharedParts) -> KeyStore:
     from aoinspect.keys import load_keys
-    from aoinspect.keys.public_files import refuse_public_files
 
-    store = load_keys(paths, local)
-    if getattr(options, "strict", False):
-        refuse_public_files(store)
+    store = load_keys(paths, local, is_strict=options.strict_keys)
     if not options.quiet:
         for warning in store.warnings:
             first, *rest = warning.message.splitlines()
@@ -216,12 +224,13 @@ def run_lint(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys lint`; 0 once printed, or as --fail-on says."""
     from aoinspect.keys.lint import lint
     from aoinspect.keys.logged_keys import refuse_logs
+    from aoinspect.keys.two_devices import with_ends_told_apart
     from aoinspect.report.key_remarks import lint_json, lint_text
 
     stores = [_load([path], options.local, options, shared) for path in dict.fromkeys(options.files)]
     for store in stores:
         refuse_logs(store, "there are no secrets to look over")
-    remarks = lint(stores)
+    remarks = lint(with_ends_told_apart(stores))
     print(lint_json(remarks) if options.format == "json" else lint_text(remarks))
     return _status(remarks, options)
 

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aoinspect.engine.pipeline import Analyzer
     from aoinspect.engine.recovery import Recovery
     from aoinspect.engine.table import Rows
-    from aoinspect.keys.model import KeyStore
+    from aoinspect.keys.model import KeyStore, Network
     from dissectors.registry import Registry
 
 Commands = argparse._SubParsersAction  # argparse has no public name for what `add_subparsers` gives.
@@ -46,12 +46,40 @@ class SharedParts:
     """What every command takes from the command line in the same way."""
 
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    """Adds --keys, --decode-as, --dissector and -q."""
+    """Adds --keys, --local, --strict, --decode-as, --dissector and -q."""
     load_keys: Callable[[argparse.Namespace], KeyStore]
     load_registry: Callable[[argparse.Namespace], Registry]
     open_console: Callable[[], Console]
     tell: Callable[[str], None] = _tell_plainly
     """Prints one line of narration on stderr."""
+
+
+def read_keys(paths: Sequence[str], options: argparse.Namespace) -> KeyStore:
+    """What the key files and configurations at `paths`, those of --keys, say. KeyFileError, UsageError."""
+    from aoinspect.keys import load_keys
+
+    return load_keys(paths, devices_of(options, len(paths)), is_strict=options.strict_keys)
+
+
+def read_more_keys(paths: Sequence[str], options: argparse.Namespace) -> KeyStore:
+    """The same for files beside those of --keys: of several --local none is theirs."""
+    from aoinspect.keys import load_keys
+
+    devices = devices_of(options, len(options.local or ()))
+    return load_keys(paths, devices[0] if len(devices) == 1 else None, is_strict=options.strict_keys)
+
+
+def devices_of(options: argparse.Namespace, number: int) -> tuple[Network, ...]:
+    """What --local says: the devices whose configurations are read, one for all or one for each of `number` files."""
+    texts: Sequence[str] = options.local or ()
+    if len(texts) > 1 and len(texts) != number:
+        raise UsageError(f"--local: {len(texts)} addresses and {number} --keys: give one for all, or one for each")
+    from aoinspect.keys.addresses import parse_prefix
+
+    try:
+        return tuple(map(parse_prefix, texts))
+    except ValueError as error:
+        raise UsageError(f"--local: {error}") from None
 
 
 def add_filter_argument(parser: argparse.ArgumentParser) -> None:

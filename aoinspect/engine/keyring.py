@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aoinspect.ao.mkt import Lifetime, MasterKeyTuple, Origin, TcpOptions
+from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
 from aoinspect.engine.verdicts import Method
 from aoinspect.keys.model import KeyStore, Network, Peer
 
@@ -92,6 +92,8 @@ class Keyring:
         self._pair_keys: dict[tuple[_Match, ...], PairKeys | None] = {}
         self.has_logged_keys = any(mkt.logged is not None for mkt in self.mkts)
         """Some traffic keys are told by a log, which need not hold those of every connection."""
+        self.has_lifetimes = any(mkt.send_lifetime or mkt.accept_lifetime for peer in store.peers for mkt in peer.mkts)
+        """Some key of some peer is bounded in time."""
         self.has_bindings = any(peer.interface is not None or peer.vlan is not None for peer in store.peers)
 
     def _unify(self, mkt: MasterKeyTuple) -> int:
@@ -133,22 +135,15 @@ class Keyring:
         """The index into `mkts` of the key at `position` of a peer entry."""
         return self._mkts_of_peer[peer][position]
 
-    def lifetimes(
-        self, ends: tuple[Endpoint, Endpoint], mkt: int, sender: int
-    ) -> Iterator[tuple[str, Lifetime, Origin]]:
-        """The lifetimes that bear on segments which `sender` (0 or 1) signs with `mkt`: what, when, told where.
+    def described(self, ends: tuple[Endpoint, Endpoint]) -> Iterator[tuple[int, int, int, MasterKeyTuple]]:
+        """All that the key files say of a socket pair's keys: (peer entry, side that is its `local`, MKT, as told).
 
-        At the sending end it is the send lifetime, at the receiving end the accept lifetime.
+        The same MKT comes once for every entry that tells it, with the lifetimes told there.
         """
         for match in self._matches(ends):
-            peer = self.store.peers[match.peer]
-            for told, index in zip(peer.mkts, self._mkts_of_peer[match.peer], strict=True):
-                if index != mkt:
-                    continue
-                is_sender = match.local_side == sender
-                lifetime = told.send_lifetime if is_sender else told.accept_lifetime
-                if lifetime is not None:
-                    yield "send" if is_sender else "accept", lifetime, told.origin
+            told = self.store.peers[match.peer].mkts
+            for mkt, index in zip(told, self._mkts_of_peer[match.peer], strict=True):
+                yield match.peer, match.local_side, index, mkt
 
     def _matches(self, ends: tuple[Endpoint, Endpoint]) -> list[_Match]:
         found: list[tuple[int, _Match]] = []

@@ -1,10 +1,9 @@
-"""Findings on the keys themselves: lifetimes, lengths, algorithms, secrets shared by many peers."""
+"""Findings on the keys themselves: lengths, algorithms, secrets shared by many peers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aoinspect.ao.mkt import Lifetime
 from aoinspect.engine.findings.model import Finding, Scene, Severity, times
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import ConnectionResult, KeyRun
@@ -19,43 +18,6 @@ WEAK_ALGORITHMS = {"hmac(md5)": "MD5 is broken (RFC 6151)"}
 
 LINUX_ALGORITHMS = {"hmac-sha-1-96", "hmac-sha-256-96", "hmac-sha-256-128", "aes-128-cmac-96"}
 """What Linux takes from 7.2 on, under its own names for them."""
-
-
-def key_outside_lifetime(scene: Scene) -> Iterator[Finding]:
-    """A key was used before or after the time that the key file gives it."""
-    analyzer, connection = scene.analyzer, scene.connection
-    ends = analyzer.pairs.ends[int(analyzer.connections.pairs[connection.index])]
-    told: set[tuple[str, str | None, str]] = set()
-    for run in connection.runs:
-        if not run.verified or run.mkt_index is None:
-            continue
-        side = scene.side_of(run.direction)
-        for what, lifetime, owner in analyzer.keyring.lifetimes(ends, run.mkt_index, side):
-            key = (run.direction, run.mkt, what)
-            off = _outside(run, lifetime)
-            if off is None or key in told:
-                continue
-            told.add(key)
-            yield scene.finding(
-                "key-outside-lifetime",
-                Severity.WARNING,
-                run,
-                message=f"key {run.mkt!r} was used by {scene.end(run.direction).address} {off} its {what} lifetime",
-                evidence=f"KeyID {run.key_id}, frames {run.first_frame} to {run.last_frame}; lifetime of {owner}",
-                remedy="compare the clocks and time zones of both devices and of the capturing host; a whole number "
-                "of hours is a zone, not a drift",
-                reference="RFC 5925 3.1, 7.1; RFC 8177 2.2",
-            )
-
-
-def _outside(run: KeyRun, lifetime: Lifetime) -> str | None:
-    if run.first_time_ns == 0:
-        return None
-    if lifetime.from_ns is not None and run.first_time_ns < lifetime.from_ns:
-        return "before"
-    if lifetime.until_ns is not None and run.last_time_ns >= lifetime.until_ns:
-        return "after"
-    return None
 
 
 def short_mac(scene: Scene) -> Iterator[Finding]:

@@ -287,6 +287,11 @@ class WholeFile:
         assert self._file is not None
         return self._file
 
+    def path_until_commit(self) -> str:
+        """Where what was written can be read, before `commit` puts it in its place."""
+        self.file.flush()
+        return self._beside
+
     def commit(self) -> None:
         """Everything is written: puts the file in its place."""
         self.file.close()

@@ -1,10 +1,10 @@
 """Which address becomes which: a prefix-preserving permutation under a key that only this run knows (Crypto-PAn).
 
 Two addresses that share their first n bits still do afterwards, and share no more, so prefixes of key files stay
-prefixes. Whether a bit is inverted is one bit of AES over all bits before it (after Xu, Fan, Ammar and Moon, "Prefix-preserving
-IP address anonymization", ICNP 2002). Nothing that is well known and tells nothing of a site is changed: that an address
-is multicast or reserved, the well-known groups, `::`, `::1`, and that an IPv6 address is link-local, unique local or
-global. Bits that lead there are never inverted, which keeps the mapping a permutation.
+prefixes. Whether a bit is inverted is one bit of AES over all bits before it (after Xu, Fan, Ammar and Moon,
+"Prefix-preserving IP address anonymization", ICNP 2002). Nothing that is well known and tells nothing of a site is
+changed: that an address is multicast or reserved, the well-known groups, `::`, `::1`, and that an IPv6 address is
+link-local, unique local or global. Bits that lead there are never inverted, which keeps the mapping a permutation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from aoinspect.capture.frames import I64, U8
-from aoinspect.engine.locate import Mask
 from aoinspect.engine.macs import windows
 from aoinspect.keys.model import Address, Network
 
@@ -122,12 +121,8 @@ def _is_kept(bits: U8) -> npt.NDArray[np.uint8]:
         leads[:, 1:] = np.logical_and.accumulate(agrees, axis=1)[:, :-1]
         kept[:, :length] |= leads
         if network in KEPT_WHOLE:
-            kept[_all(agrees), length:] = 1
+            kept[np.logical_and.accumulate(agrees, axis=1)[:, -1], length:] = 1
     return kept
-
-
-def _all(agrees: Mask) -> Mask:
-    return agrees.all(axis=1)  # type: ignore[no-any-return]
 
 
 def is_public_knowledge(address: bytes) -> bool:

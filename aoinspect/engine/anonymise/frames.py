@@ -1,8 +1,8 @@
 """One batch anonymised: which of its frames are kept, and their octets but for MACs and the checksums above them.
 
 Kept are the frames of segments that have a row in the plan, the pieces of fragmented TCP datagrams, and what
-`neighbours` knows. Any other frame keeps its place, its time and its length, and nothing else; so does one with a header
-around its segment that `headers` does not know.
+`neighbours` knows. Any other frame keeps its place, its time and its length, and nothing else; so does one with a
+header around its segment that `headers` does not know.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Rewritten:
 class _Beside(NamedTuple):
     """A frame without a segment whose innermost header leads to something known."""
 
-    index: int
+    row: int
     number: int
     namespace: str
     start: int
@@ -106,12 +106,12 @@ class FrameRewriter:
             inner_starts[fragments.indices] = fragments.starts
         beside = self._beside(batch, locator, indices, fragments)
         for one in beside:
-            is_wanted[one.index] = True
-            inner_starts[one.index] = one.start
+            is_wanted[one.row] = True
+            inner_starts[one.row] = one.start
         is_kept = copy_envelopes(twin, locator.trail, is_wanted, inner_starts)
         for one in beside:
-            if is_kept[one.index]:
-                is_kept[one.index] = self._write_beside(twin, one)
+            if is_kept[one.row]:
+                is_kept[one.row] = self._write_beside(twin, one)
         planned[~is_kept[indices]] = NO_ROW
         kept = np.flatnonzero(planned != NO_ROW)
         copy_headers(twin, segments, kept)

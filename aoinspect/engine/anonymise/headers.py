@@ -1,8 +1,8 @@
 """What survives of the headers around a TCP segment, protocol by protocol; of any other protocol nothing does.
 
-Numbers that say how a packet travelled are copied (types, lengths, VLANs, labels, network identifiers, tunnel keys, TTL,
-identification). Link-layer addresses, IPv6 flow labels, options of unknown content and everything optional that could
-name a machine are not. IP addresses become others, those in source routes and routing headers too.
+Numbers that say how a packet travelled are copied (types, lengths, VLANs, labels, network identifiers, tunnel keys,
+TTL, identification). Link-layer addresses, IPv6 flow labels, options of unknown content and everything optional that
+could name a machine are not. IP addresses become others, those in source routes and routing headers too.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _copy_nflog(twin: Twin, starts: I64, nexts: I64) -> Mask:
 def _copy_gre(twin: Twin, starts: I64, nexts: I64) -> Mask:
     """The checksum is left out; RFC 1701's routes hold addresses of any family, and nobody sends them any more."""
     words = u16(twin.batch.octets, starts)
-    is_known = (words & _GRE_VERSION != 0) | (words & _GRE_ROUTING == 0)
+    is_known: Mask = (words & _GRE_VERSION != 0) | (words & _GRE_ROUTING == 0)
     _copy_whole(twin, starts[is_known], nexts[is_known])
     has_checksum = (words & _GRE_CHECKSUM != 0) & (words & _GRE_VERSION == 0)
     twin.put_16(starts[has_checksum] + 4, np.zeros(int(has_checksum.sum()), dtype=np.int64))

@@ -1,8 +1,8 @@
 """Packets beside the sessions that tell why one does not come up: ARP, ICMP's errors, neighbour discovery.
 
 Each is built anew from what is known of its form (RFC 826, RFC 792, RFC 4443, RFC 4861), with other addresses and
-without link-layer ones; of a quoted packet only its IP header and the ports are there. Packets of any other form, and of
-any other protocol, are not kept. One packet at a time: captures of sessions have few.
+without link-layer ones; of a quoted packet only its IP header and the ports are there. Packets of any other form, and
+of any other protocol, are not kept. One packet at a time: captures of sessions have few.
 """
 
 from __future__ import annotations

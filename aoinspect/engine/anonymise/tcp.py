@@ -81,4 +81,4 @@ def right_checksums(packets: Packets, rows: I64) -> I64:
     captured = packets._replace(ends=np.minimum(packets.ends, packets.limits))
     missing = packets.ends[rows] - captured.ends[rows]
     total = MODULUS - tcp_checksums(captured, rows).astype(np.int64) + missing
-    return (MODULUS - total % MODULUS) % MODULUS  # type: ignore[no-any-return]
+    return (MODULUS - total % MODULUS) % MODULUS

@@ -46,7 +46,7 @@ from aoinspect.engine.segments import Segments, read_segments
 from aoinspect.engine.verdicts import Method, Reason
 from dissectors.registry import Registry
 
-_LINKTYPE_ETHERNET = 1
+LINKTYPE_ETHERNET = 1
 _FCS_LENGTH = 4
 
 
@@ -180,10 +180,10 @@ class Changer:
 
     def _has_fcs(self, batch: FrameBatch, index: int, frame: bytes) -> bool:
         """Whether a frame is a whole one of Ethernet and ends with its right frame check sequence."""
-        is_whole = len(frame) == int(batch.wire_lengths[index]) and int(batch.link_types[index]) == _LINKTYPE_ETHERNET
+        is_whole = len(frame) == int(batch.wire_lengths[index]) and int(batch.link_types[index]) == LINKTYPE_ETHERNET
         if not is_whole or not self._may_have_fcs(batch, np.array([index]))[0]:
             return False
-        return _frame_check_sequence(frame[:-_FCS_LENGTH]) == frame[-_FCS_LENGTH:]
+        return frame_check_sequence(frame[:-_FCS_LENGTH]) == frame[-_FCS_LENGTH:]
 
     # Frames of another layout.
 
@@ -270,10 +270,10 @@ def _follow(frame: bytearray, cover: _Covers, growth: int = 0) -> None:
     """Writes the checksums around a segment that has changed and grown."""
     follow_checksums(frame, cover.checksums, growth)
     if cover.has_fcs:
-        frame[-_FCS_LENGTH:] = _frame_check_sequence(frame[:-_FCS_LENGTH])
+        frame[-_FCS_LENGTH:] = frame_check_sequence(frame[:-_FCS_LENGTH])
 
 
-def _frame_check_sequence(octets: bytes | bytearray) -> bytes:
+def frame_check_sequence(octets: bytes | bytearray) -> bytes:
     """Ethernet's CRC-32 as a capture has it (IEEE 802.3 3.2.9)."""
     return zlib.crc32(octets).to_bytes(_FCS_LENGTH, "little")
 

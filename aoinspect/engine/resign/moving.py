@@ -28,8 +28,8 @@ from aoinspect.engine.verdicts import Method
 from dissectors.octets import u8, u16
 
 _LARGEST_LENGTH = 0xFFFF
-_LENGTH_AT = {"ip": 2, "ipv6": 4, "udp": 4}
-_TYPE_AT = {"eth": 12, "vlan": 2}
+LENGTH_AT = {"ip": 2, "ipv6": 4, "udp": 4}
+TYPE_AT = {"eth": 12, "vlan": 2}
 
 
 class Stretch(NamedTuple):
@@ -99,11 +99,11 @@ def _is_simple(batch: FrameBatch, trail: list[Headers]) -> Mask:
     octets = batch.octets
     is_simple = ~has_covering_checksum(trail, octets, len(batch)) & ~is_padded_to_shortest(batch)
     for headers in trail:
-        if headers.name in _TYPE_AT:
-            is_known = u16(octets, headers.starts + _TYPE_AT[headers.name]) >= FIRST_ETHERTYPE
-        elif headers.name in _LENGTH_AT:
+        if headers.name in TYPE_AT:
+            is_known = u16(octets, headers.starts + TYPE_AT[headers.name]) >= FIRST_ETHERTYPE
+        elif headers.name in LENGTH_AT:
             most = _LARGEST_LENGTH - MAX_OPTIONS_LENGTH
-            is_known = u16(octets, headers.starts + _LENGTH_AT[headers.name]) <= most
+            is_known = u16(octets, headers.starts + LENGTH_AT[headers.name]) <= most
         else:
             is_known = np.full(len(headers.indices), headers.name in WITHOUT_LENGTH)
         is_simple[headers.indices[~is_known]] = False
@@ -197,7 +197,7 @@ def _moved(
     octets[offset_octets] = (header_lengths << 2).astype(np.uint8) | (octets[offset_octets] & np.uint8(0x0F))
     growth_of_frames = np.zeros(len(batch), dtype=np.int64)
     growth_of_frames[room.indices] = growths
-    _grow_envelopes(octets, [headers._replace(starts=moved(headers.starts)) for headers in trail], growth_of_frames)
+    grow_envelopes(octets, [headers._replace(starts=moved(headers.starts)) for headers in trail], growth_of_frames)
     new_records = moved(stretch.records)
     changed = growth_of_frames != 0
     records.grow(octets, new_records[changed], growth_of_frames[changed])
@@ -232,10 +232,10 @@ def _put_signatures(octets: U8, places: I64, room: Room, paddings: I64) -> None:
         windows(octets, len(template))[places[chosen]] = written.view(f"V{len(template)}").reshape(-1)
 
 
-def _grow_envelopes(octets: U8, trail: list[Headers], growths: I64) -> None:
+def grow_envelopes(octets: U8, trail: list[Headers], growths: I64) -> None:
     """Adds to the lengths of all headers around frames that have grown, and computes IPv4's checksums anew."""
     for headers in trail:
-        length_at = _LENGTH_AT.get(headers.name)
+        length_at = LENGTH_AT.get(headers.name)
         growth = growths[headers.indices]
         rows = np.flatnonzero(growth)
         if length_at is None or not len(rows):

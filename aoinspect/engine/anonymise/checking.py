@@ -1,0 +1,141 @@
+"""Reads an anonymised capture as its receiver will: that nothing of the original is in it, and that it fails as it did.
+
+Nothing here knows how the output was made. Every octet is searched for traces of the original, whatever it belongs to.
+Only four octets that are an IPv4 address of the original count by where they stand, since by chance they are a sequence
+number, a timestamp or a MAC as well: between an IP header's start and the end of the TCP options they are such numbers,
+and there the addresses themselves are looked at. Payloads that are not kept have to be zeros, to the last octet of the
+frame.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aoinspect.capture.frames import I64, FrameBatch
+from aoinspect.capture.reader import CaptureReader
+from aoinspect.engine.anonymise.frames import WayLocator
+from aoinspect.engine.anonymise.traces import Kind, Traces
+from aoinspect.engine.locate import Packets
+from aoinspect.engine.macs import windows
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.segments import read_segments
+from aoinspect.errors import AoinspectError
+from dissectors.registry import Registry
+
+_SHOWN = 8
+
+
+class LeakError(AoinspectError):
+    """An anonymised capture holds something of the original: a fault of this program, and nothing was written."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the search came to."""
+
+    leaks: Counter[str] = field(default_factory=Counter)
+    frames: list[int] = field(default_factory=list)
+    """The first frames with leaks."""
+    in_payloads: set[int] = field(default_factory=set)
+    """Frames whose payload, which was to be kept, holds an address of the original."""
+
+    def demand_none(self) -> None:
+        """LeakError where something was found."""
+        if self.leaks:
+            what = ", ".join(f"{kind}: {count}" for kind, count in sorted(self.leaks.items()))
+            where = f" (frames {', '.join(map(str, self.frames[:_SHOWN]))})" if self.frames else ""
+            raise LeakError(
+                f"the anonymised capture would still hold something of the original ({what}){where}; nothing was "
+                "written: please report this as a fault of aoinspect"
+            )
+
+
+class LeakCheck:
+    """The search through one output."""
+
+    def __init__(
+        self, traces: Traces, mapping: Mapping[bytes, bytes], registry: Registry, *, keeps_payload: bool
+    ) -> None:
+        """`mapping` has what every address of the original became."""
+        self.findings = Findings()
+        self._traces = traces
+        self._images = set(mapping.values())
+        self._keeps_payload = keeps_payload
+        self._locator = WayLocator(registry)
+
+    def read(self, reader: CaptureReader, analyzer: Analyzer) -> None:
+        """Searches all that `reader` gives, and has `analyzer` judge it."""
+        analyzer.begin_capture(reader.path, reader.interfaces)
+        for batch in reader.batches():
+            self._search(batch, reader)
+            analyzer.feed(batch)
+        analyzer.finish_capture()
+
+    def _leak(self, kind: str, frame: int) -> None:
+        self.findings.leaks[kind] += 1
+        if len(self.findings.frames) < _SHOWN and frame not in self.findings.frames:
+            self.findings.frames.append(frame)
+
+    def _search(self, batch: FrameBatch, reader: CaptureReader) -> None:
+        packets, _ = self._locator.locate(batch)
+        indices = packets.frames - batch.first_frame
+        segments = read_segments(packets)
+        payloads = batch.ends.copy()
+        payloads[indices] = np.minimum(packets.starts + np.maximum(segments.header_lengths, 20), packets.limits)
+        number_starts, number_ends = self._numbers(batch, payloads)
+        self._check_addresses(batch)
+        if not self._keeps_payload:
+            self._check_zeros(batch, packets, payloads, reader)
+        first, last = int(batch.starts[0]), int(batch.ends[-1])
+        stretch = batch.octets[first:last]
+        for hit in self._traces.find(stretch):
+            position = hit.position + first
+            index = int(np.searchsorted(batch.starts, position, side="right")) - 1
+            frame = batch.first_frame + index
+            is_inside = position + hit.length <= int(batch.ends[index])
+            if hit.kind is Kind.SHORT_ADDRESS:
+                is_number = position + hit.length > int(number_starts[index]) and position < int(number_ends[index])
+                if is_number or not is_inside:
+                    continue
+            in_payload = is_inside and position >= int(payloads[index])
+            if self._keeps_payload and in_payload and hit.kind in (Kind.ADDRESS, Kind.SHORT_ADDRESS):
+                self.findings.in_payloads.add(frame)
+                continue
+            self._leak(hit.kind.value, frame)
+
+    def _numbers(self, batch: FrameBatch, payloads: I64) -> tuple[I64, I64]:
+        """From where to where in each frame four octets may be a number: from the outermost IP header on."""
+        starts = batch.ends.copy()
+        ends = payloads.copy()
+        for headers in reversed(self._locator.trail):
+            if headers.name in ("ip", "ipv6"):
+                starts[headers.indices] = headers.starts
+        return starts, ends
+
+    def _check_addresses(self, batch: FrameBatch) -> None:
+        """Every address of an IP header is one that the original's became."""
+        for headers in self._locator.trail:
+            widths = {"ip": (4, 12, 16), "ipv6": (16, 8, 24)}.get(headers.name)
+            if widths is None:
+                continue
+            width, *places = widths
+            for place in places:
+                found = windows(batch.octets, width)[headers.starts + place].view(np.uint8).reshape(-1, width)
+                distinct, firsts = np.unique(found, axis=0, return_index=True)
+                for address, row in zip(distinct, firsts.tolist(), strict=True):
+                    if address.tobytes() not in self._images:
+                        self._leak("unmapped address", batch.first_frame + int(headers.indices[row]))
+
+    def _check_zeros(self, batch: FrameBatch, packets: Packets, payloads: I64, reader: CaptureReader) -> None:
+        """Behind the TCP headers there is nothing but zeros, and maybe a frame check sequence."""
+        indices = packets.frames - batch.first_frame
+        lengths = np.array([interface.fcs_length or 0 for interface in reader.interfaces] or [0], dtype=np.int64)
+        fcs = lengths[np.minimum(batch.interfaces[indices], len(lengths) - 1)]
+        counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(batch.octets != 0)])
+        starts, ends = payloads[indices], np.maximum(batch.ends[indices] - fcs, payloads[indices])
+        for row in np.flatnonzero(counts[ends] != counts[starts]).tolist():
+            self._leak("payload", int(packets.frames[row]))

@@ -71,7 +71,7 @@ class CaptureCopy:
         self._output.write(octets)
         growth = len(octets) - (offset - self.position)
         self.position = offset
-        if growth:
+        if growth or moves:
             self._shifted_from += [moved_from for moved_from, _ in moves] + [offset]
             self._shifts += [self._shift + moved_by for _, moved_by in moves] + [self._shift + growth]
             self._shift += growth

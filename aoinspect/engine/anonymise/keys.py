@@ -8,6 +8,7 @@ CMAC key that has not 16 octets), the first published form is taken that fails i
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -118,15 +119,33 @@ def _secrets(mkts: Sequence[MasterKeyTuple], demands: Mapping[int, Sequence[Dema
     for source, words in derived.values():
         wanted[source].append(lambda form, words=words: words in _ways(form))  # type: ignore[misc]
     chosen: dict[bytes, bytes] = {}
+    taken: set[bytes] = set()
+
+    def take(secret: bytes, form: bytes) -> None:
+        chosen[secret] = form
+        taken.add(form)
+
     for number, secret in enumerate(secret for secret in algorithms if secret not in derived):
-        forms = [form for form in _forms(number, secret, algorithms[secret]) if form not in chosen.values()]
-        chosen[secret] = max(forms, key=lambda form: sum(demand(form) for demand in wanted[secret]))
+        forms = (form for form in _forms(number, secret, algorithms[secret]) if form not in taken)
+        take(secret, _first_that_serves(forms, wanted[secret]))
     for number, (secret, (source, words)) in enumerate(derived.items(), start=len(chosen)):
         form = _ways(chosen[source]).get(words)
-        if form is None or form in chosen.values():
-            form = next(form for form in _forms(number, secret, algorithms[secret]) if form not in chosen.values())
-        chosen[secret] = form
+        if form is None or form in taken:
+            form = next(form for form in _forms(number, secret, algorithms[secret]) if form not in taken)
+        take(secret, form)
     return chosen
+
+
+def _first_that_serves(forms: Iterator[bytes], demands: Sequence[Demand]) -> bytes:
+    """The first form that meets every demand; otherwise the one that meets most."""
+    best, most = next(forms), -1
+    for form in itertools.chain([best], forms):
+        met = sum(demand(form) for demand in demands)
+        if met > most:
+            best, most = form, met
+        if met == len(demands):
+            break
+    return best
 
 
 def _derived(secrets: Mapping[bytes, object]) -> dict[bytes, tuple[bytes, str]]:

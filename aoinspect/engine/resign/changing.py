@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aoinspect.capture.frames import HEADROOM, I64, FrameBatch
+from aoinspect.capture.frames import I64, FrameBatch
 from aoinspect.engine.locate import Mask, Packets
 from aoinspect.engine.resign.checksums import (
     MODULUS,
@@ -31,6 +31,7 @@ from aoinspect.engine.resign.envelopes import (
     has_covering_checksum,
     remember_checksums,
 )
+from aoinspect.engine.resign.moving import Room
 from aoinspect.engine.resign.plan import NO_ROW, Plan
 from aoinspect.engine.resign.resizing import (
     NewFrame,
@@ -114,10 +115,30 @@ class Changer:
         acts = self.is_acting(located)
         rows = located.planned[acts]
         segments, plan = located.segments, self.plan
-        differs = (plan.actions[rows] == Action.STRIP) | (plan.methods[rows] != segments.methods[acts])
+        is_stripped = plan.actions[rows] == Action.STRIP
+        has_option = (segments.methods[acts] != Method.NONE) | (segments.malformed[acts] != Reason.NONE)
+        differs = (plan.methods[rows] != segments.methods[acts]) | (
+            plan.mac_lengths[rows] != segments.mac_lengths[acts]
+        )
         resized: Mask = acts.copy()
-        resized[acts] = differs | (plan.mac_lengths[rows] != segments.mac_lengths[acts])
+        resized[acts] = np.where(is_stripped, has_option, differs)
         return resized
+
+    def room(self, located: Located, rows: I64) -> Room:
+        """The room that `rows` of the segments need; none for those that are cut, or may have a check sequence."""
+        segments, packets, plan = located.segments, located.segments.packets, self.plan
+        is_whole = (packets.ends <= packets.limits)[rows] & (segments.malformed[rows] == Reason.NONE)
+        rows = rows[is_whole & ~self._may_have_fcs(located.batch, located.indices[rows])]
+        planned = located.planned[rows]
+        signs = plan.actions[planned] == Action.SIGN
+        return Room(
+            rows=rows,
+            indices=located.indices[rows],
+            methods=np.where(signs, plan.methods[planned], np.uint8(Method.NONE)),
+            key_ids=plan.key_ids[planned],
+            rnext_key_ids=plan.rnext_key_ids[planned],
+            mac_lengths=np.where(signs, plan.mac_lengths[planned], np.uint8(0)),
+        )
 
     # In place.
 
@@ -129,6 +150,7 @@ class Changer:
         if not len(changed):
             return
         covers = self._remember(located, changed)
+        rows = rows[plan.actions[located.planned[rows]] == Action.SIGN]
         if len(rows):
             planned = located.planned[rows]
             is_ao = segments.methods[rows] == Method.AO
@@ -281,8 +303,3 @@ def frame_check_sequence(octets: bytes | bytearray) -> bytes:
 def octets_of(batch: FrameBatch, index: int) -> bytes:
     """The octets of one frame as they are now."""
     return batch.octets[batch.starts[index] : batch.ends[index]].tobytes()
-
-
-def file_offset(batch: FrameBatch, position: int) -> int:
-    """Where the octet at `position` of a batch lies in the file: a batch is a stretch of it."""
-    return int(batch.offsets[0]) + position - HEADROOM

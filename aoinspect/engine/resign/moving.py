@@ -204,7 +204,8 @@ def _moved(
     total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(growths)])
 
     def moved(positions: I64) -> I64:
-        return positions + total[np.searchsorted(cuts, positions)]  # type: ignore[no-any-return]
+        # A frame that ends where its signature is added ends behind it, and the next record starts there.
+        return positions + total[np.searchsorted(cuts, positions, side="right")]  # type: ignore[no-any-return]
 
     octets = np.zeros(len(batch.octets) + int(total[-1]), dtype=np.uint8)
     places = cuts + total[:-1]

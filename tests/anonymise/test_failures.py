@@ -1,0 +1,75 @@
+"""What fails in a capture fails in the anonymised one: the same segments, with the same explanation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.anonymise.sharing import share, telling
+from tests.conversation import Conversation, Key
+from tests.explain.explaining import Told
+from tests.explain.scenes import ENCODINGS, KEY, SCENES, Make, read_with, talk
+from tests.recorded import RecordedCapture, parameters
+
+
+def shared_of(told: Told, folder: Path, *arguments: str) -> tuple[object, object]:
+    """What explains the told capture, before and after it was anonymised; verdicts are compared on the way."""
+    source, key_path = folder / "told.pcap", folder / "told.toml"
+    source.write_bytes(told.capture)
+    key_path.write_text(told.key_file)
+    shared = share(source, key_path, folder, *arguments)
+    before, now = shared.lines()
+    if "drop" not in arguments:
+        assert list(map(telling, now)) == list(map(telling, before))
+    assert [(line.frame, line.verdict, line.reason) for line in now] == [
+        (line.frame, line.verdict, line.reason) for line in before
+    ]
+    return shared.explanations()
+
+
+@pytest.mark.parametrize(("ident", "make"), [pytest.param(i, make, id=f"{i}-{name}") for i, name, make in SCENES])
+def test_a_fault_is_explained_as_before(ident: str, make: Make, tmp_path: Path) -> None:
+    before, now = shared_of(make(), tmp_path)
+    assert before == now
+    assert before[0][0] == ident  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_a_secret_in_another_form_still_is_one(name: str, tmp_path: Path) -> None:
+    signed, written = ENCODINGS[name]
+    told = read_with(talk(replace(KEY, secret=signed)), replace(KEY, secret=written))
+    before, now = shared_of(told, tmp_path)
+    assert before == now
+    assert before[0][0] == "H8"  # type: ignore[index]
+
+
+def test_ends_that_disagree_still_do(tmp_path: Path) -> None:
+    told = talk(KEY)
+    other = Conversation([replace(KEY, include_options=False)])
+    key_file = told.key_file() + "\n" + other.key_file().replace("version = 1", "")
+    before, now = shared_of(Told(told.to_pcap(), key_file), tmp_path)
+    assert before == now
+
+
+def test_a_failure_that_nothing_explains_still_fails(tmp_path: Path) -> None:
+    told = talk(Key(secret=b"the one that signed"))
+    key_file = Conversation([Key(secret=b"and this one is not it")]).key_file()
+    before, now = shared_of(Told(told.to_pcap(), key_file), tmp_path)
+    assert before == now == []
+
+
+@pytest.mark.parametrize("capture", parameters(own_only=True))
+@pytest.mark.parametrize("payload", ["zero", "drop"])
+def test_a_kernels_capture_is_judged_and_explained_as_before(
+    capture: RecordedCapture, payload: str, tmp_path: Path
+) -> None:
+    shared = share(capture.path, capture.keys, tmp_path, "--payload", payload)
+    before, now = shared.lines()
+    assert [(line.frame, line.verdict, line.reason, line.key_id, line.sne, line.seq) for line in now] == [
+        (line.frame, line.verdict, line.reason, line.key_id, line.sne, line.seq) for line in before
+    ]
+    explained_before, explained_now = shared.explanations()
+    assert explained_now == explained_before
+    assert "warning" not in shared.ended.err

@@ -27,6 +27,8 @@ from aoinspect.errors import AoinspectError
 from dissectors.registry import Registry
 
 _SHOWN = 8
+_ETHERNET_ADDRESSES = 12
+"""Octets of both."""
 
 
 class LeakError(AoinspectError):
@@ -88,6 +90,7 @@ class LeakCheck:
         payloads[indices] = np.minimum(packets.starts + np.maximum(segments.header_lengths, 20), packets.limits)
         number_starts, number_ends = self._numbers(batch, payloads)
         self._check_addresses(batch)
+        self._check_link_layer(batch)
         if not self._keeps_payload:
             self._check_zeros(batch, packets, payloads, reader)
         first, last = int(batch.starts[0]), int(batch.ends[-1])
@@ -129,6 +132,15 @@ class LeakCheck:
                 for address, row in zip(distinct, firsts.tolist(), strict=True):
                     if address.tobytes() not in self._images:
                         self._leak("unmapped address", batch.first_frame + int(headers.indices[row]))
+
+    def _check_link_layer(self, batch: FrameBatch) -> None:
+        """Ethernet headers, of tunnels too, have no addresses."""
+        for headers in self._locator.trail:
+            if headers.name == "eth":
+                ends = windows(batch.octets, _ETHERNET_ADDRESSES)[headers.starts].view(np.uint8)
+                has_any = ends.reshape(-1, _ETHERNET_ADDRESSES).any(axis=1)
+                for index in headers.indices[has_any].tolist():
+                    self._leak("link-layer address", batch.first_frame + index)
 
     def _check_zeros(self, batch: FrameBatch, packets: Packets, payloads: I64, reader: CaptureReader) -> None:
         """Behind the TCP headers there is nothing but zeros, and maybe a frame check sequence."""

@@ -79,7 +79,9 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
         help="play a change to KEY in at TIME: seconds from the capture's start, or RFC 3339; may be repeated",
     )
     parser.add_argument(
-        "--fix-checksums", action="store_true", help="repair TCP checksums of segments that stay as they are, too"
+        "--fix-checksums",
+        action="store_true",
+        help="repair the checksums (TCP, IPv4) of segments that stay as they are, too",
     )
     anonymising.add_arguments(parser)
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
@@ -218,7 +220,7 @@ def _print_counts(resigned: Resigned) -> None:
             )
         print(f"  {count:>{width}} {text}")
     if resigned.fixed_checksums:
-        print(f"  {resigned.fixed_checksums:>{width}} other TCP checksums repaired")
+        print(f"  {resigned.fixed_checksums:>{width}} other segments with repaired checksums")
 
 
 def _narration(resigned: Resigned, capture: str) -> Iterator[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.anonymise.sharing import share, telling
+from tests.anonymise.leaks import assert_nothing_left
+from tests.anonymise.sharing import Shared, share, telling
 from tests.conversation import Conversation, Key
 from tests.explain.explaining import Told
 from tests.explain.scenes import ENCODINGS, KEY, SCENES, Make, read_with, talk
@@ -60,12 +61,8 @@ def test_a_failure_that_nothing_explains_still_fails(tmp_path: Path) -> None:
     assert before == now == []
 
 
-@pytest.mark.parametrize("capture", parameters(own_only=True))
-@pytest.mark.parametrize("payload", ["zero", "drop"])
-def test_a_kernels_capture_is_judged_and_explained_as_before(
-    capture: RecordedCapture, payload: str, tmp_path: Path
-) -> None:
-    shared = share(capture.path, capture.keys, tmp_path, "--payload", payload)
+def judged_and_explained_as_before(capture: RecordedCapture, folder: Path, *arguments: str) -> Shared:
+    shared = share(capture.path, capture.keys, folder, *arguments)
     before, now = shared.lines()
     assert [(line.frame, line.verdict, line.reason, line.key_id, line.sne, line.seq) for line in now] == [
         (line.frame, line.verdict, line.reason, line.key_id, line.sne, line.seq) for line in before
@@ -73,3 +70,22 @@ def test_a_kernels_capture_is_judged_and_explained_as_before(
     explained_before, explained_now = shared.explanations()
     assert explained_now == explained_before
     assert "warning" not in shared.ended.err
+    return shared
+
+
+@pytest.mark.parametrize("capture", parameters(own_only=True))
+def test_a_kernels_capture_is_judged_and_explained_as_before_and_nothing_of_it_is_left(
+    capture: RecordedCapture, tmp_path: Path
+) -> None:
+    shared = judged_and_explained_as_before(capture, tmp_path)
+    assert_nothing_left(capture.path, shared.path)
+
+
+FAILING = ("mss-clamp-B", "nat-outside", "wrong-key", "exopt-mismatch", "alg-mismatch", "maclen-mismatch", "inject")
+
+
+@pytest.mark.parametrize("capture", parameters(lambda name: name in FAILING, own_only=True))
+def test_without_payloads_it_fails_in_the_same_way(capture: RecordedCapture, tmp_path: Path) -> None:
+    shared = judged_and_explained_as_before(capture, tmp_path, "--payload", "drop")
+    assert {line.payload_length for line in shared.lines()[1]} == {0}
+    assert_nothing_left(capture.path, shared.path)

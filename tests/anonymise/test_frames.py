@@ -31,7 +31,6 @@ from tests.packets import (
     write_pcap,
     write_pcapng,
 )
-from tests.recorded import RecordedCapture, parameters
 from tests.resign.pcapng import rich_pcapng
 from tests.resign.test_identity import records_of
 
@@ -129,46 +128,6 @@ class TestNothingOfTheOriginal:
         for trace in ("customer", CLIENT, SERVER, SECRET.decode()):
             assert trace not in text
         assert 'secret = "testvector"' in text
-
-    @pytest.mark.parametrize("capture", parameters(own_only=True))
-    def test_of_a_kernels_capture(self, capture: RecordedCapture, tmp_path: Path) -> None:
-        shared = share(capture.path, capture.keys, tmp_path)
-        frames = [record.octets for record in records_of(shared.path)[0]]
-        originals, payloads, macs = set(), set(), set()
-        for octets in (record.octets for record in records_of(capture.path)[0]):
-            for layer in _ip_layers(octets, capture.path):
-                originals |= {bytes(layer.src), bytes(layer.dst)}
-                if isinstance(layer.data, dpkt.tcp.TCP):
-                    data = bytes(layer.data.data)
-                    # Not BGP's marker of ones, nor a counter that a sequence number may be as well.
-                    payloads |= {data[at : at + 8] for at in range(0, len(data) - 7, 8)}
-                    macs |= {bytes(value) for kind, value in dpkt.tcp.parse_opts(layer.data.opts) if kind in (19, 29)}
-        telling = {run for run in payloads if len(set(run)) >= 5}
-        for octets in frames:
-            for layer in _ip_layers(octets, capture.path):
-                assert not {bytes(layer.src), bytes(layer.dst)} & originals
-                if isinstance(layer.data, dpkt.tcp.TCP):
-                    assert not any(bytes(layer.data.data))
-                    now = {bytes(value) for kind, value in dpkt.tcp.parse_opts(layer.data.opts) if kind in (19, 29)}
-                    assert not {mac for mac in now & macs if len(mac) >= 12}
-            assert not any(run in octets for run in telling)
-            assert not any(address in octets for address in originals if len(address) == 16)
-
-
-def _ip_layers(octets: bytes, path: Path) -> list[dpkt.ip.IP | dpkt.ip6.IP6]:
-    with open_capture(path) as reader:
-        kind = reader.interfaces[0].link_type
-    try:
-        outer = {1: dpkt.ethernet.Ethernet, 113: dpkt.sll.SLL, 276: dpkt.sll2.SLL2, 101: dpkt.ip.IP}[kind](octets)
-    except (dpkt.UnpackError, KeyError):
-        return []
-    found = []
-    layer: object = outer
-    while isinstance(layer, dpkt.Packet):
-        if isinstance(layer, dpkt.ip.IP | dpkt.ip6.IP6):
-            found.append(layer)
-        layer = getattr(layer, "data", None)
-    return found
 
 
 def icmp(kind: int, code: int, rest: bytes) -> bytes:

@@ -117,7 +117,7 @@ class TwinWriter:
     def _may_shrink(self, segments: Segments, rows: I64, planned: I64) -> Mask:
         """Which segments can lose their payload without being judged otherwise for it."""
         packets = segments.packets
-        is_whole = (packets.ends <= packets.limits)[rows] & (segments.malformed[rows] == Reason.NONE)
+        is_whole = (packets.ends <= packets.limits)[rows] & (segments.malformed[rows] != Reason.TCP_HEADER)
         verdicts, reasons = self._rows.verdict[planned], self._rows.reason[planned]
         return is_whole & ((verdicts != Verdict.UNVERIFIABLE) | (reasons == Reason.ISN_UNKNOWN))  # type: ignore[no-any-return]
 

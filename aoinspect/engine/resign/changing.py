@@ -30,6 +30,7 @@ from aoinspect.engine.resign.envelopes import (
     follow_checksums,
     has_covering_checksum,
     remember_checksums,
+    wrong_ipv4_checksums,
 )
 from aoinspect.engine.resign.moving import Room
 from aoinspect.engine.resign.plan import NO_ROW, Plan
@@ -76,12 +77,12 @@ class Changer:
     """Changes what a plan says, batch after batch."""
 
     def __init__(self, plan: Plan, signer: Signer, registry: Registry, *, fixes_checksums: bool) -> None:
-        """`fixes_checksums` repairs the TCP checksum of every whole segment."""
+        """`fixes_checksums` repairs the checksums of every whole segment and of the IPv4 headers around it."""
         self.plan = plan
         self.mistakes: list[str] = []
         """Frames that cannot be written, one line each."""
         self.fixed_checksums = 0
-        """Segments that stayed as they were but for a repaired TCP checksum."""
+        """Segments that stayed as they were but for a repaired checksum, of TCP or of IPv4."""
         self.fcs_of_interfaces: list[int | None] = []
         """Octets of frame check sequence by interface of the capture."""
         self._signer = signer
@@ -158,9 +159,12 @@ class Changer:
             packets.octets[ids_at] = plan.key_ids[planned[is_ao]]
             packets.octets[ids_at + 1] = plan.rnext_key_ids[planned[is_ao]]
             self._signer.sign(segments, rows, plan, planned)
+        batch = located.batch
+        is_changed = np.zeros(len(batch), dtype=np.bool_)
+        is_changed[located.indices[changed]] = True
+        wrong_ipv4_checksums(located.locator.trail, batch.octets, len(batch), repairs=is_changed)
         write_checksums(packets, changed, tcp_checksums(packets, changed))
         self.fixed_checksums += len(repaired)
-        batch = located.batch
         for index, cover in covers.items():
             start, end = int(batch.starts[index]), int(batch.ends[index])
             frame = bytearray(batch.octets[start:end])
@@ -168,7 +172,7 @@ class Changer:
             batch.octets[start:end] = np.frombuffer(frame, dtype=np.uint8)
 
     def _to_repair(self, located: Located) -> I64:
-        """Segments that are not signed anew, are whole, and have a wrong TCP checksum."""
+        """Segments that are not signed anew, are whole, and have a wrong checksum, or an IPv4 header around them."""
         if not self._fixes_checksums:
             return np.zeros(0, dtype=np.int64)
         segments, packets = located.segments, located.segments.packets
@@ -177,6 +181,8 @@ class Changer:
         found = captured_checksums(packets, rows)
         # 0 and 0xffff are the same sum.
         is_wrong = tcp_checksums(packets, rows) % np.uint16(MODULUS) != found % MODULUS
+        count = len(located.batch)
+        is_wrong |= wrong_ipv4_checksums(located.locator.trail, packets.octets, count)[located.indices[rows]]
         wrong: I64 = rows[is_wrong]
         return wrong
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from aoinspect.capture.frames import I64, U8, FrameBatch, Interface
 from aoinspect.capture.pcap import VARIANTS
-from aoinspect.capture.records import windows
+from aoinspect.capture.records import inside, windows
 
 _NANOSECONDS = 1_000_000_000
 _PCAP_RECORD, _EPB_HEAD, _EPB_TRAILER = 16, 28, 4
@@ -60,9 +60,8 @@ class FreshCapture:
             if not self._is_pcap:
                 trailers = sizes.astype("<u4").view("V4")
                 windows(octets, _EPB_TRAILER)[records + sizes - _EPB_TRAILER] = trailers
-            octets[_inside(len(octets), records + head, lengths)] = batch.octets[
-                _inside(len(batch.octets), batch.starts[rows], lengths)
-            ]
+            places = inside(len(octets), records + head, records + head + lengths)
+            octets[places] = batch.octets[inside(len(batch.octets), batch.starts[rows], batch.ends[rows])]
         positions: I64 = np.full(len(batch), -1, dtype=np.int64)
         positions[rows] = self.position + records + head
         self._write(octets.tobytes())
@@ -133,12 +132,3 @@ def _epb_heads(batch: FrameBatch, rows: I64, lengths: I64, sizes: I64) -> U8:
     columns = [kinds, sizes, interfaces, high, low, lengths, batch.wire_lengths[rows]]
     heads = np.stack(columns, axis=1).astype("<u4")
     return np.ascontiguousarray(heads).view(np.uint8).reshape(len(rows), _EPB_HEAD)
-
-
-def _inside(size: int, starts: I64, lengths: I64) -> npt.NDArray[np.bool_]:
-    """Which of `size` octets lie in one of the stretches, which are in order and do not overlap."""
-    chosen = lengths > 0
-    steps = np.zeros(size + 1, dtype=np.int8)
-    np.add.at(steps, starts[chosen], 1)
-    np.add.at(steps, (starts + lengths)[chosen], -1)
-    return np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)

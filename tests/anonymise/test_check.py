@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from aoinspect.capture.frames import Interface
+from aoinspect.capture.fresh import FreshCapture
 from aoinspect.engine.anonymise import anonymise as passes
 from aoinspect.engine.anonymise import frames, headers
 from aoinspect.engine.anonymise.neighbours import Neighbours
@@ -17,7 +20,7 @@ from aoinspect.engine.anonymise.traces import Kind, Traces
 from aoinspect.engine.anonymise.twin import Twin
 from tests.anonymise.test_frames import CLIENT, MAC_ADDRESSES, PAYLOAD, SECRET, SERVER, one, session, told
 from tests.anonymise.test_frames import with_mac_addresses as framed
-from tests.packets import Record, write_pcap
+from tests.packets import Record, write_pcap, write_pcapng
 from tests.resign.running import run_resign
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -71,6 +74,17 @@ def keep_frame_ends(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(frames.FrameRewriter, "rewrite", kept)
 
 
+def keep_an_interfaces_name(patch: pytest.MonkeyPatch) -> None:
+    """A pcapng file whose interface is called as a server of the original."""
+    describe = FreshCapture._description
+
+    def described(self: FreshCapture, interface: Interface) -> bytes:
+        self._names = {"": f"to-{SERVER}-"}
+        return describe(self, replace(interface, name=None))
+
+    patch.setattr(FreshCapture, "_description", described)
+
+
 def keep_secrets(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "write_key_file", lambda store: f"# {SECRET.hex()}\nversion = 1\n")
 
@@ -87,6 +101,7 @@ def keep_addresses_of_keys(patch: pytest.MonkeyPatch) -> None:
         (keep_payloads, "payload"),
         (keep_one_address, "unmapped address"),
         (keep_frame_ends, "payload"),
+        (keep_an_interfaces_name, "address"),
         (keep_secrets, "a secret in the key file"),
         (keep_addresses_of_keys, "an address in the key file"),
     ],
@@ -98,7 +113,8 @@ def test_what_is_left_is_found_and_nothing_is_written(
     source, keys, out = tmp_path / "in.pcap", tmp_path / "in.toml", tmp_path / "out.pcap"
     records = [one(framed(record.octets[14:])) for record in session(tmp_path)]
     (tmp_path / "session.pcap").unlink()
-    source.write_bytes(write_pcap([_arp(), *records, one(records[0].octets + b"left behind!")]))
+    write = write_pcapng if break_it is keep_an_interfaces_name else write_pcap
+    source.write_bytes(write([_arp(), *records, one(records[0].octets + b"left behind!")]))
     keys.write_text(told().key_file())
     break_it(monkeypatch)
     ended = run_resign("--anonymise", "--keys", keys, source, out)

@@ -23,7 +23,7 @@ from aoinspect.engine.macs import windows
 from aoinspect.keys.model import Address, Network
 
 _BLOCK = 16
-_ADDRESSES_AT_ONCE = 4_096
+_ADDRESSES_AT_ONCE = 1_024
 
 KEPT_WHOLE = tuple(
     ip_network(text) for text in ("224.0.0.0/24", "240.0.0.0/4", "::/127", "ff00::/120", "ff01::/120", "ff02::/120")

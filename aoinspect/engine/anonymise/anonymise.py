@@ -237,8 +237,9 @@ def _check(
     for what in traces.in_text(text):
         check.findings.leaks[f"{what} in the key file"] += 1
     analyzer = Analyzer(load_keys([key_output.path_until_commit()]), registry)
-    with open_capture(output.path_until_commit()) as reader:
-        check.read(reader, analyzer)
+    path = output.path_until_commit()
+    with open_capture(path) as reader, open(path, "rb") as file:
+        check.read(reader, file, analyzer)
     return check, rows_by_frame(analyzer), Faults(analyzer, replace(EXPLAIN_BUDGET))
 
 

@@ -9,13 +9,15 @@ frame.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import numpy as np
 
-from aoinspect.capture.frames import I64, FrameBatch
+from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, FrameBatch
 from aoinspect.capture.reader import CaptureReader
 from aoinspect.engine.anonymise.frames import WayLocator
 from aoinspect.engine.anonymise.traces import Kind, Traces
@@ -69,13 +71,25 @@ class LeakCheck:
         self._keeps_payload = keeps_payload
         self._locator = WayLocator(registry)
 
-    def read(self, reader: CaptureReader, analyzer: Analyzer) -> None:
-        """Searches all that `reader` gives, and has `analyzer` judge it."""
+    def read(self, reader: CaptureReader, file: BinaryIO, analyzer: Analyzer) -> None:
+        """Searches all that `reader` gives and whatever else is in its `file`, and has `analyzer` judge it."""
         analyzer.begin_capture(reader.path, reader.interfaces)
+        searched_to = 0
         for batch in reader.batches():
+            self._search_between(file, searched_to, int(batch.offsets[0]), batch.first_frame)
+            searched_to = int(batch.offsets[0]) + int(batch.ends[-1]) - HEADROOM
             self._search(batch, reader)
             analyzer.feed(batch)
+        self._search_between(file, searched_to, file.seek(0, os.SEEK_END), reader.frames_read)
         analyzer.finish_capture()
+
+    def _search_between(self, file: BinaryIO, start: int, end: int, frame: int) -> None:
+        """Searches what lies between batches: headers, descriptions of interfaces, the last block's end."""
+        file.seek(start)
+        octets = np.frombuffer(file.read(max(end - start, 0)) + bytes(TAILROOM), dtype=np.uint8)
+        for hit in self._traces.find(octets):
+            if hit.kind is not Kind.SHORT_ADDRESS:
+                self._leak(hit.kind.value, frame)
 
     def _leak(self, kind: str, frame: int) -> None:
         self.findings.leaks[kind] += 1
@@ -93,13 +107,13 @@ class LeakCheck:
         self._check_link_layer(batch)
         if not self._keeps_payload:
             self._check_zeros(batch, packets, payloads, reader)
-        first, last = int(batch.starts[0]), int(batch.ends[-1])
+        first, last = HEADROOM, int(batch.ends[-1])
         stretch = batch.octets[first:last]
         for hit in self._traces.find(stretch):
             position = hit.position + first
-            index = int(np.searchsorted(batch.starts, position, side="right")) - 1
+            index = max(int(np.searchsorted(batch.starts, position, side="right")) - 1, 0)
             frame = batch.first_frame + index
-            is_inside = position + hit.length <= int(batch.ends[index])
+            is_inside = int(batch.starts[index]) <= position <= int(batch.ends[index]) - hit.length
             if hit.kind is Kind.SHORT_ADDRESS:
                 is_number = position + hit.length > int(number_starts[index]) and position < int(number_ends[index])
                 if is_number or not is_inside:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from aoinspect.capture.frames import I64, FrameBatch
+from aoinspect.capture.records import inside
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.resign.envelopes import FIRST_ETHERTYPE, WITHOUT_LENGTH, Headers
 from aoinspect.engine.resign.moving import LENGTH_AT, TYPE_AT, grow_envelopes
@@ -33,10 +34,7 @@ def without_payloads(
     rows, starts, ends = rows[chosen], starts[chosen], ends[chosen]
     if not len(rows):
         return batch
-    steps = np.zeros(len(batch.octets) + 1, dtype=np.int8)
-    np.add.at(steps, starts, 1)
-    np.add.at(steps, ends, -1)
-    is_dropped: Mask = np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)
+    is_dropped = inside(len(batch.octets), starts, ends)
     dropped_before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(is_dropped)])
 
     def moved(positions: I64) -> I64:

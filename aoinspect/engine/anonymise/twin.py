@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from aoinspect.capture.frames import I64, U8, FrameBatch
+from aoinspect.capture.records import inside
 from aoinspect.engine.anonymise.addresses import AddressMap
-from aoinspect.engine.locate import Mask
 from aoinspect.engine.macs import windows
 
 
@@ -37,13 +37,7 @@ class Twin:
 
     def copy_ranges(self, starts: I64, ends: I64) -> None:
         """Copies stretches of any lengths that do not overlap; one that ends before it starts is empty."""
-        chosen = starts < ends
-        steps = np.zeros(len(self.octets) + 1, dtype=np.int8)
-        # Stretches may touch, so that a position is an end and a start.
-        np.add.at(steps, starts[chosen], 1)
-        np.add.at(steps, ends[chosen], -1)
-        is_kept: Mask = np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)
-        np.copyto(self.octets, self.batch.octets, where=is_kept)
+        np.copyto(self.octets, self.batch.octets, where=inside(len(self.octets), starts, ends))
 
     def copy_addresses(self, at: I64, width: int) -> None:
         """Writes what the addresses of `width` octets at each of the positions become."""

@@ -103,6 +103,9 @@ class TwinWriter:
         )
         self._signer.finish(rewritten.segments, old_rows, segments, new_rows, planned)
         is_covered = has_covering_checksum(rewritten.locator.trail, batch.octets, len(batch)) & rewritten.is_kept
+        if rewritten.fragments is not None:
+            # Their content comes later. Without a checksum, UDP says that there is none.
+            is_covered[rewritten.fragments.indices] = False
         covered = np.flatnonzero(is_covered)
         if len(covered):
             envelopes = envelopes_of(self._locator.trail, covered, new_batch.starts)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.anonymise.leaks import assert_nothing_left
 from tests.anonymise.sharing import Shared, share, telling
@@ -13,6 +16,7 @@ from tests.conversation import Conversation, Key
 from tests.explain.explaining import Told
 from tests.explain.scenes import ENCODINGS, KEY, SCENES, Make, read_with, talk
 from tests.recorded import RecordedCapture, parameters
+from tests.resign.strategies import conversations, keys_named
 
 
 def shared_of(told: Told, folder: Path, *arguments: str) -> tuple[object, object]:
@@ -89,3 +93,21 @@ def test_without_payloads_it_fails_in_the_same_way(capture: RecordedCapture, tmp
     shared = judged_and_explained_as_before(capture, tmp_path, "--payload", "drop")
     assert {line.payload_length for line in shared.lines()[1]} == {0}
     assert_nothing_left(capture.path, shared.path)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_conversation_that_is_right_is_right_under_published_keys(data: st.DataObject) -> None:
+    keys = data.draw(keys_named(("k1", "k2"), longest_mac=16))
+    told = data.draw(conversations(keys))
+    payload = data.draw(st.sampled_from(["zero", "drop", "keep"]))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in.pcap").write_bytes(told.to_pcap())
+        (folder / "in.toml").write_text(told.key_file())
+        shared = share(folder / "in.pcap", folder / "in.toml", folder, "--payload", payload)
+        before, now = shared.lines()
+        assert {line.verdict for line in now} == {"verified"}
+        assert [(line.frame, line.seq, line.sne, line.key_id, line.rnext_key_id) for line in now] == [
+            (line.frame, line.seq, line.sne, line.key_id, line.rnext_key_id) for line in before
+        ]

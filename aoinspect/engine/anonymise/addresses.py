@@ -10,6 +10,7 @@ link-local, unique local or global. Bits that lead there are never inverted, whi
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import numpy as np
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from aoinspect.capture.frames import I64, U8
+from aoinspect.engine.hash_index import mix
 from aoinspect.engine.macs import windows
 from aoinspect.keys.model import Address, Network
 
@@ -49,7 +51,7 @@ class AddressMap:
         """What an address of 4 or 16 octets becomes."""
         known = self._known[len(address)]
         if address not in known:
-            self._learn([address])
+            self.learn([address])
         return known[address]
 
     def address(self, address: Address) -> Address:
@@ -58,7 +60,10 @@ class AddressMap:
 
     def network(self, network: Network) -> Network:
         """The prefix that holds what the addresses of `network` become."""
-        mapped = self._map([network.network_address.packed])[0]
+        if network.prefixlen == network.max_prefixlen:
+            mapped = self.of(network.network_address.packed)
+        else:
+            mapped = self._map([network.network_address.packed])[0]
         kind = IPv4Network if network.version == 4 else IPv6Network
         return kind((mapped, network.prefixlen), strict=False)
 
@@ -72,18 +77,19 @@ class AddressMap:
         `source` become."""
         if not len(at):
             return
-        found = windows(source, width)[at]
-        distinct, inverse = np.unique(found.view(np.uint8).reshape(-1, width), axis=0, return_inverse=True)
+        originals, _, inverse = distinct_addresses(source, at, width)
+        self.learn(originals)
         known = self._known[width]
-        originals = [row.tobytes() for row in distinct]
-        fresh = [address for address in originals if address not in known]
-        for first in range(0, len(fresh), _ADDRESSES_AT_ONCE):
-            self._learn(fresh[first : first + _ADDRESSES_AT_ONCE])
         mapped = np.frombuffer(b"".join(known[address] for address in originals), dtype=f"V{width}")
-        windows(octets, width)[at] = mapped[inverse.reshape(-1)]
+        windows(octets, width)[at] = mapped[inverse]
 
-    def _learn(self, addresses: list[bytes]) -> None:
-        self._known[len(addresses[0])].update(zip(addresses, self._map(addresses), strict=True))
+    def learn(self, addresses: Iterable[bytes]) -> None:
+        """Maps many addresses at once, which is much faster than one by one."""
+        for width, known in self._known.items():
+            fresh = list({address for address in addresses if len(address) == width and address not in known})
+            for first in range(0, len(fresh), _ADDRESSES_AT_ONCE):
+                some = fresh[first : first + _ADDRESSES_AT_ONCE]
+                known.update(zip(some, self._map(some), strict=True))
 
     def _map(self, addresses: list[bytes]) -> list[bytes]:
         """What addresses of one width become."""
@@ -123,6 +129,21 @@ def _is_kept(bits: U8) -> npt.NDArray[np.uint8]:
         if network in KEPT_WHOLE:
             kept[np.logical_and.accumulate(agrees, axis=1)[:, -1], length:] = 1
     return kept
+
+
+def distinct_addresses(octets: U8, at: I64, width: int) -> tuple[list[bytes], I64, I64]:
+    """The different addresses of `width` octets at the positions `at`, the first row of each, and each row's number."""
+    found = windows(octets, width)[at]
+    if width == 4:
+        _, firsts, inverse = np.unique(found.view(np.uint32), return_index=True, return_inverse=True)
+    else:
+        # Numbers are sorted much faster than rows. That two addresses share one, 64 bits long, is looked for.
+        halves = found.view(np.uint64).reshape(-1, 2)
+        _, firsts, inverse = np.unique(mix(halves[:, 0], halves[:, 1]), return_index=True, return_inverse=True)
+        if not np.array_equal(halves[firsts][inverse], halves):
+            rows = found.view(np.uint8).reshape(-1, width)
+            _, firsts, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return [found[first].tobytes() for first in firsts.tolist()], firsts, inverse.reshape(-1)
 
 
 def is_public_knowledge(address: bytes) -> bool:

@@ -110,6 +110,7 @@ def anonymise(
     demands = faults.demands()
     for _ in range(_ATTEMPTS):
         addresses, ports = AddressMap(), _ports(store, registry, wishes)
+        addresses.learn(_named(analyzer))
         keys = published_keys(analyzer.keyring, addresses, ports, demands)
         faults.sign_with(keys.mkts, addresses)
         signer = SegmentSigner(analyzer, plan, rows, keys.mkts, faults, addresses, ports)
@@ -185,6 +186,14 @@ def _ports(store: KeyStore, registry: Registry, wishes: AnonymiseWishes) -> I64:
         secrets.SystemRandom().shuffle(shuffled)
         ports[free] = shuffled
     return ports
+
+
+def _named(analyzer: Analyzer) -> set[bytes]:
+    """The addresses of protected connections, and single ones of the key files."""
+    store = analyzer.keyring.store
+    networks = {network for peer in store.peers for network in (peer.local, peer.remote) if network is not None}
+    single = {one.network_address.packed for one in networks if one.prefixlen == one.max_prefixlen}
+    return single | {end.address for ends in analyzer.pairs.ends for end in ends}
 
 
 def _traces(analyzer: Analyzer, keys: PublishedKeys) -> Traces:

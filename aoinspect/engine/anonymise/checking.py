@@ -19,6 +19,7 @@ import numpy as np
 
 from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, FrameBatch
 from aoinspect.capture.reader import CaptureReader
+from aoinspect.engine.anonymise.addresses import distinct_addresses
 from aoinspect.engine.anonymise.frames import WayLocator
 from aoinspect.engine.anonymise.traces import Kind, Traces
 from aoinspect.engine.locate import Packets
@@ -141,10 +142,9 @@ class LeakCheck:
                 continue
             width, *places = widths
             for place in places:
-                found = windows(batch.octets, width)[headers.starts + place].view(np.uint8).reshape(-1, width)
-                distinct, firsts = np.unique(found, axis=0, return_index=True)
-                for address, row in zip(distinct, firsts.tolist(), strict=True):
-                    if address.tobytes() not in self._images:
+                found, firsts, _ = distinct_addresses(batch.octets, headers.starts + place, width)
+                for address, row in zip(found, firsts.tolist(), strict=True):
+                    if address not in self._images:
                         self._leak("unmapped address", batch.first_frame + int(headers.indices[row]))
 
     def _check_link_layer(self, batch: FrameBatch) -> None:
@@ -161,7 +161,11 @@ class LeakCheck:
         indices = packets.frames - batch.first_frame
         lengths = np.array([interface.fcs_length or 0 for interface in reader.interfaces] or [0], dtype=np.int64)
         fcs = lengths[np.minimum(batch.interfaces[indices], len(lengths) - 1)]
-        counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(batch.octets != 0)])
-        starts, ends = payloads[indices], np.maximum(batch.ends[indices] - fcs, payloads[indices])
-        for row in np.flatnonzero(counts[ends] != counts[starts]).tolist():
+        starts, ends = payloads[indices], batch.ends[indices] - fcs
+        rows = np.flatnonzero(starts < ends)
+        if not len(rows):
+            return
+        borders = np.stack([starts[rows], ends[rows]], axis=1).reshape(-1)
+        largest = np.maximum.reduceat(batch.octets, borders)[0::2]
+        for row in rows[largest != 0].tolist():
             self._leak("payload", int(packets.frames[row]))

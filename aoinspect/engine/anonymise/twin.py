@@ -15,6 +15,9 @@ from aoinspect.capture.records import inside
 from aoinspect.engine.anonymise.addresses import AddressMap
 from aoinspect.engine.macs import windows
 
+_FEW_LENGTHS = 16
+"""Stretches of so few different lengths are copied length by length, which does not go over the whole batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Twin:
@@ -37,7 +40,13 @@ class Twin:
 
     def copy_ranges(self, starts: I64, ends: I64) -> None:
         """Copies stretches of any lengths that do not overlap; one that ends before it starts is empty."""
-        np.copyto(self.octets, self.batch.octets, where=inside(len(self.octets), starts, ends))
+        lengths = ends - starts
+        distinct = np.unique(lengths[lengths > 0]).tolist()
+        if len(distinct) > _FEW_LENGTHS:
+            np.copyto(self.octets, self.batch.octets, where=inside(len(self.octets), starts, ends))
+            return
+        for length in distinct:
+            self.copy(starts[lengths == length], length)
 
     def copy_addresses(self, at: I64, width: int) -> None:
         """Writes what the addresses of `width` octets at each of the positions become."""

@@ -14,7 +14,8 @@ from ipaddress import ip_address
 import numpy as np
 
 from aoinspect.engine.explain.advice import OpenSubject, what_would_decide
-from aoinspect.engine.explain.case import Case, Subject, address_words, selected_keys
+from aoinspect.engine.explain.case import Case, Subject, address_words
+from aoinspect.engine.explain.cases import case_of
 from aoinspect.engine.explain.model import (
     Account,
     Budget,
@@ -27,11 +28,10 @@ from aoinspect.engine.explain.sweep import Held, Outcome, sweep
 from aoinspect.engine.explain.table import BY_IDENT
 from aoinspect.engine.failures import FailingSegment, Occasion
 from aoinspect.engine.findings.model import Scene
-from aoinspect.engine.keyring import KEY_ID_OF_MD5, Candidate, Endpoint, Keyring, PairKeys
+from aoinspect.engine.keyring import KEY_ID_OF_MD5, Endpoint, Keyring
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult
-from aoinspect.engine.second_opinion import read_header
-from aoinspect.engine.verdicts import IsnSource, Method, Verdict
+from aoinspect.engine.verdicts import Verdict
 from aoinspect.keys.model import KeyStore
 
 VERIFY_BUDGET = Budget(macs=100_000, searches=4)
@@ -41,8 +41,6 @@ EXPLAIN_BUDGET = Budget(macs=2_000_000, searches=64)
 PER_CONNECTION = Budget(macs=40_000, searches=2)
 ON_KEYS = frozenset({"H1", "H8", "H3", "H2", "H5", "H6", "H7", "H9", "H17", "H32"})
 """What can lie between the keys of two ends, where what the sender signs is known."""
-NAMED_ADDRESSES = 64
-"""Addresses of the key files that are tried for a NAT."""
 
 
 def explain_failures(
@@ -176,7 +174,9 @@ class _Accountant:
 
     def _sweep_failed(self) -> _Swept:
         keys = self.analyzer.pairs.keys[self.pair]
-        case = self._case(self._segments(Occasion.FAILED), self.analyzer.keyring, keys)
+        case = case_of(
+            self.analyzer, self.connection.index, self._segments(Occasion.FAILED), self.analyzer.keyring, keys
+        )
         return _Swept(case, sweep(case, self.budget), False)
 
     def _sweep_refused(self) -> Iterable[_Swept]:
@@ -186,53 +186,13 @@ class _Accountant:
             if not of_side:
                 continue
             keyring = Keyring(_store_of(self.analyzer.keyring.store, self.ends[1 - side], self.ends[side]))
-            case = self._case(of_side, keyring, keyring.for_pair(self.ends))
+            case = case_of(self.analyzer, self.connection.index, of_side, keyring, keyring.for_pair(self.ends))
             yield _Swept(case, sweep(case, self.budget, ON_KEYS), True)
 
     def _segments(self, occasion: Occasion) -> Sequence[FailingSegment]:
         if self.chosen is not None:
             return [segment for segment in self.chosen if segment.occasion is occasion]
         return self.analyzer.failures.of(self.connection.index, occasion)
-
-    def _case(self, segments: Sequence[FailingSegment], keyring: Keyring, keys: PairKeys | None) -> Case:
-        sources = self.analyzer.connections.isn_sources
-        return Case(
-            subjects=tuple(self._subject(segment, keyring, keys) for segment in segments),
-            mkts=keyring.mkts,
-            pair_keys=keys,
-            other_isns=self._other_isns(),
-            named_addresses=_named_addresses(self.analyzer.keyring.store),
-            is_midway=sources[self.connection.index] != IsnSource.HANDSHAKE,
-        )
-
-    def _subject(self, segment: FailingSegment, keyring: Keyring, keys: PairKeys | None) -> Subject:
-        reading = read_header(segment.octets, segment.declared_length, is_partial=segment.is_partial)
-        candidates: tuple[Candidate, ...] = ()
-        if keys is not None and reading.method is not Method.NONE:
-            candidates = keys.candidates(segment.side, reading.method, reading.key_id or 0)
-        own, peer = self._isn(segment.side), self._isn(1 - segment.side)
-        return Subject(segment, own, peer, selected_keys(keyring.mkts, candidates))
-
-    def _isn(self, side: int) -> int | None:
-        connections, index = self.analyzer.connections, self.connection.index
-        return int(connections.isns[index, side]) if connections.has_isn[index, side] else None
-
-    def _other_isns(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """By side, the ISNs of the socket pair's other connections and of [[connection]] entries."""
-        connections = self.analyzer.connections
-        found: tuple[dict[int, None], dict[int, None]] = ({}, {})
-        for sibling in np.flatnonzero(connections.pairs == self.pair).tolist():
-            for side in (0, 1):
-                if sibling != self.connection.index and connections.has_isn[sibling, side]:
-                    found[side][int(connections.isns[sibling, side])] = None
-        for known in self.analyzer.keyring.store.connections:
-            local = Endpoint(known.local[0].packed, known.local[1])
-            remote = Endpoint(known.remote[0].packed, known.remote[1])
-            if {local, remote} == set(self.ends):
-                side = self.ends.index(local)
-                found[side][known.local_isn] = None
-                found[1 - side][known.remote_isn] = None
-        return tuple(found[0]), tuple(found[1])
 
     # What is said.
 
@@ -391,11 +351,3 @@ def _store_of(store: KeyStore, receiver: Endpoint, sender: Endpoint) -> KeyStore
         peer for peer in store.peers if peer.local is not None and own in peer.local and other not in peer.local
     )
     return replace(store, peers=peers)
-
-
-def _named_addresses(store: KeyStore) -> tuple[bytes, ...]:
-    """Single addresses of peers and of [[connection]] entries."""
-    networks = [network for peer in store.peers for network in (peer.local, peer.remote) if network is not None]
-    single = [network.network_address for network in networks if network.prefixlen == network.max_prefixlen]
-    known = [end[0] for connection in store.connections for end in (connection.local, connection.remote)]
-    return tuple(dict.fromkeys(address.packed for address in [*single, *known]))[:NAMED_ADDRESSES]

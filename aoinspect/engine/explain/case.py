@@ -6,7 +6,7 @@ the capture say of a segment (keys that its KeyID selects, ISNs, SNE, MAC input)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
@@ -205,6 +205,8 @@ class Search:
     subject: Subject
     find: FindAssumptions
     """The assumptions that match."""
+    trial_of: Callable[[int], Trial]
+    """The trial of one value (`Assumption.value`)."""
 
 
 def keyed(algorithm: Algorithm, traffic_key: bytes, message: bytes) -> bytes:

@@ -84,6 +84,8 @@ class Assumption:
     """What to change on a device or on the path, with {sender} and {receiver}."""
     knob: Knob | None = field(default=None, compare=False)
     correction: Correction | None = field(default=None, compare=False, repr=False)
+    value: int | None = field(default=None, compare=False)
+    """What a search found."""
 
 
 @dataclass(frozen=True, slots=True)

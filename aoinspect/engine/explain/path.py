@@ -40,10 +40,10 @@ def mss_rewritten(case: Case) -> Iterator[Trial | Search | Unkeyed]:
         sent = (subject.segment.side, key, search.present)
         if sent not in found:
             found[sent] = []
-            yield Search(subject, partial(search.run, found[sent]))
+            yield Search(subject, partial(search.run, found[sent]), search.trial)
             continue
         for value in found[sent]:
-            yield Trial(subject, search.assumption(value), partial(search.mac, value))
+            yield search.trial(value)
 
 
 def _fails_beyond_syns(case: Case, subject: Subject) -> bool:
@@ -85,6 +85,10 @@ class _MssSearch:
         computation.update(self.head + value.to_bytes(2, "big") + self.tail)
         return computation.finalize()
 
+    def trial(self, value: int) -> Trial:
+        """The trial of one value."""
+        return Trial(self.subject, self.assumption(value), partial(self.mac, value))
+
     def run(self, found: list[int]) -> Iterable[Assumption]:
         """Tries every value; those that match go to `found` as well."""
         before = self.key.mkt.algorithm.keyed_mac(self.traffic_key)
@@ -109,6 +113,7 @@ class _MssSearch:
             device_remedy="switch MSS clamping off for this session on the middlebox, announce the smaller MSS on "
             "{sender}, or exclude TCP options from the MAC on both ends",
             knob=Knob.TCP_OPTIONS,
+            value=value,
         )
 
 

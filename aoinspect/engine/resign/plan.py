@@ -93,11 +93,8 @@ def make_plan(analyzer: Analyzer, wishes: Wishes, keys: SigningKeys) -> tuple[Pl
 
     UsageError where a key that is needed is missing, ambiguous, or has no secret: one line per mistake.
     """
-    assert analyzer.table is not None
-    rows = analyzer.table.rows
-    if len(rows.frame) > 1 and (rows.frame[1:] < rows.frame[:-1]).any():
-        rows = rows.select(sort_by_frame(rows))
-    plan = _empty_plan(analyzer, rows)
+    rows = rows_by_frame(analyzer)
+    plan = unchanged_plan(analyzer, rows)
     choices = Choices(analyzer, keys, wishes)
     wanted = _undecided(rows, wishes)
     if len(wanted):
@@ -123,7 +120,16 @@ def leave_without_traffic_keys(plan: Plan, checker: Checker) -> None:
     plan.leave(rows[np.array([not is_known[key] for key in keys], dtype=np.bool_)], Left.NO_SECRET)
 
 
-def _empty_plan(analyzer: Analyzer, rows: Rows) -> Plan:
+def rows_by_frame(analyzer: Analyzer) -> Rows:
+    """The table of the one capture that `analyzer` has read, in the order of its frames."""
+    assert analyzer.table is not None
+    rows = analyzer.table.rows
+    if len(rows.frame) > 1 and (rows.frame[1:] < rows.frame[:-1]).any():
+        rows = rows.select(sort_by_frame(rows))
+    return rows
+
+
+def unchanged_plan(analyzer: Analyzer, rows: Rows) -> Plan:
     """Everything is kept, and keeps its method and ids."""
     count = len(rows.frame)
     return Plan(

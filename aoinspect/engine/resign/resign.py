@@ -44,7 +44,7 @@ class Resigned:
     left: dict[Left, I64]
     """Why nothing was done -> numbers of the frames."""
     fixed_checksums: int
-    """Segments that stayed as they were but for a repaired TCP checksum."""
+    """Segments that stayed as they were but for a repaired checksum, of TCP or of IPv4."""
     compression: str | None
     """Of the capture that was read."""
     damage: Damage | None

@@ -58,6 +58,8 @@ class CaptureCounts:
     is_without_times: bool = False
     first_time_ns: int | None = None
     """Time of the first frame, of whatever protocol."""
+    last_time_ns: int = 0
+    """Time of the last."""
     old_option_segments: int = 0
     """TCP segments, protected or not, with the option of draft-bonica-tcp-auth (kind 253 or 254)."""
     first_old_option_frame: int = 0
@@ -130,6 +132,7 @@ class Analyzer:
         capture = self.captures[-1]
         if capture.first_time_ns is None and len(batch):
             capture.first_time_ns = int(batch.times_ns[0])
+        capture.last_time_ns = int(batch.times_ns[-1]) if len(batch) else capture.last_time_ns
         capture.frames += len(batch)
         self.totals.frames += len(batch)
         for link_type in np.flatnonzero(np.bincount(batch.link_types)).tolist():
@@ -155,6 +158,11 @@ class Analyzer:
             return EMPTY
         packets, _ = self._locate_datagrams(remaining)
         return self._analyse(packets)
+
+    def forget_long_macs(self) -> None:
+        """Lets go of `long_macs`, once the rows that they belong to are printed."""
+        if self.long_macs:
+            self.long_macs = {}
 
     def _payload_of(self, frame: Frame) -> bytes | None:
         """The TCP payload of one frame, or None where it is not whole in it."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from aoinspect import __version__
-from aoinspect.commands import check, explain, keys, report, resign, show, timeline, tui, verify
+from aoinspect.commands import check, completion, explain, keys, report, resign, show, timeline, tui, verify
 from aoinspect.commands.shared import SharedParts
 from aoinspect.errors import AoinspectError, CaptureError, DissectorError, UsageError
 
@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     shared = SharedParts(_add_arguments, _load_keys, _registry, _console, _tell)
     for command in (verify, check, explain, timeline, show, tui, report, resign, keys):
         command.add(commands, shared)
+    completion.add(commands, parser)
     return parser
 
 

@@ -57,6 +57,10 @@ _FIRST_WALK = 256
 next section header is thrown away, so many short sections would otherwise cost a full walk each."""
 
 
+COMMENTS_LIMIT = 65_536
+"""Packets whose comments are kept, the last ones; `frame_at` reads a packet's comments with it, however far back."""
+
+
 class PcapngFormat:
     """A pcapng file, from its first Section Header Block on."""
 
@@ -202,6 +206,8 @@ class PcapngFormat:
             texts = options.texts(COMMENT)
             if texts:
                 self.comments[int(packets.rows.numbers[has_options[index]])] = texts
+        while len(self.comments) > COMMENTS_LIMIT:
+            del self.comments[next(iter(self.comments))]
 
     def _describe_interface(self, block: bytes) -> str | None:
         """Take in an Interface Description Block; what is wrong with it."""

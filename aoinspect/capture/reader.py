@@ -141,7 +141,7 @@ class CaptureReader:
 
     @property
     def comments(self) -> dict[int, tuple[str, ...]]:
-        """Frame number -> comments of that packet (pcapng)."""
+        """Frame number -> comments of that packet (pcapng); of the last 65,536 packets that have any."""
         return self._format.comments
 
     @property

@@ -105,7 +105,7 @@ def _judge(job: Job, captures: Sequence[str], store: KeyStore, reading: Reading,
     by_direction = bool(conditions & OF_DIRECTIONS)
     tally = DirectionTally()
     analysed = analyse_captures(
-        captures, store, reading, on_rows=tally.add if by_direction else None, executor=executor
+        captures, store, reading, on_rows=tally.add if by_direction else None, search_executor=executor
     )
     accounts = _accounts(analysed) if by_direction else []
     return _Judged(analysed, policy_cases(analysed.report, tally.directions(analysed.report), conditions, accounts))

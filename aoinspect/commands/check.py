@@ -20,6 +20,7 @@ from aoinspect.commands.shared import (
     add_filter_argument,
     add_recovery_argument,
     demand_one_stdin,
+    process_count,
 )
 from aoinspect.errors import UsageError
 
@@ -100,13 +101,6 @@ def output_file(text: str) -> tuple[str, str]:
     if name not in FORMATS or not equals or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is not FORMAT=FILE with a format of {', '.join(FORMATS)}")
     return name, path
-
-
-def process_count(text: str) -> int:
-    """The number from 1 that N is; argparse's error otherwise."""
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of checks from 1")
-    return int(text)
 
 
 def run(options: argparse.Namespace, shared: SharedParts) -> int:

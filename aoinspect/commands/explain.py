@@ -110,7 +110,8 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
 def _compare(options: argparse.Namespace, shared: SharedParts) -> int:
     """What the path between two captures rewrites. Works without keys, and then says nothing of verdicts."""
     from aoinspect.engine.comparison import compare_captures
-    from aoinspect.engine.pipeline import Analyzer, analyse
+    from aoinspect.engine.pipeline import Analyzer
+    from aoinspect.engine.reading import analyse
     from aoinspect.engine.single_frame import CaptureSource
     from aoinspect.progress import ProgressBar
 
@@ -146,7 +147,8 @@ def _read(
     source: CaptureSource, store: KeyStore, registry: Registry, options: argparse.Namespace
 ) -> tuple[Analyzer, CaptureReader]:
     """The capture through an analyser; twice where missing ISNs were found."""
-    from aoinspect.engine.pipeline import Analyzer, analyse
+    from aoinspect.engine.pipeline import Analyzer
+    from aoinspect.engine.reading import analyse
     from aoinspect.progress import ProgressBar
 
     def once(keys: KeyStore) -> tuple[Analyzer, CaptureReader]:

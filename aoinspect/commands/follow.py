@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from aoinspect.capture.frames import Damage
 from aoinspect.capture.reader import CaptureReader, open_capture
 from aoinspect.commands.event_lines import JsonTeller, Teller, TextTeller
-from aoinspect.commands.shared import SharedParts, apply_filter
+from aoinspect.commands.shared import SharedParts, apply_filter, limits_of
 from aoinspect.commands.verify import EVENT_KINDS, demand_something_read, narrate, print_report_as
 from aoinspect.engine.findings import Policy
-from aoinspect.engine.pipeline import analyse
-from aoinspect.engine.table import Rows
+from aoinspect.engine.reading import analyse
+from aoinspect.engine.table import EMPTY, Rows
 from aoinspect.errors import CaptureError
 from aoinspect.progress import InterruptibleAnalyzer, Interruption
 from aoinspect.report.model import build_report
@@ -73,6 +73,8 @@ class _Following:
             interruption,
             make_rows=options.format != "json",
             count_streams=chosen is not None and chosen.names_stream,
+            dedupe_ns=options.dedupe_ns,
+            limits=limits_of(options),
         )
         apply_filter(chosen, self.analyzer)
         self.teller: Teller | None = None
@@ -88,7 +90,8 @@ class _Following:
         """Reads until the capture or the user ends it."""
         # Where it is not noted by `analyse`, a capture's first octets were waited for.
         with suppress(KeyboardInterrupt):
-            analyse(self._readers(), self.analyzer, on_rows=self._take, progress=self._after_batch)
+            for reader in self._readers():
+                analyse([reader], self.analyzer, on_rows=self._take, progress=self._after_batch)
         # It is how this ends.
         self.analyzer.totals.is_interrupted = False
 
@@ -138,6 +141,8 @@ class _Following:
                 "the ISNs of connections whose handshake is missing are not searched while following: "
                 "name them in [[connection]], or save the capture and verify it"
             )
+        # Frames that nothing is told of are time that passes.
+        self._take(EMPTY)
         self._interruption.raise_if_pending()
 
 

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aoinspect.engine.filtering import Filter
+    from aoinspect.engine.limits import Limits
     from aoinspect.engine.locate import Mask
     from aoinspect.engine.pipeline import Analyzer
+    from aoinspect.engine.recovery import Recovery
     from aoinspect.engine.table import Rows
     from aoinspect.keys.model import KeyStore
     from dissectors.registry import Registry
@@ -26,6 +29,10 @@ Commands = argparse._SubParsersAction  # argparse has no public name for what `a
 
 RECOVERY_DEFAULT = 1_000_000
 """As `aoinspect.engine.recovery.DEFAULT_CANDIDATES`, which is not loaded for it; a test holds that they are equal."""
+
+DEDUPE_DEFAULT_NS = 10_000_000
+"""As `aoinspect.engine.duplicates.DEFAULT_WINDOW_NS`; a test holds that they are equal."""
+_MOST_MILLISECONDS = 3_600_000
 
 
 def _tell_plainly(line: str) -> None:
@@ -78,6 +85,58 @@ def apply_filter(chosen: Filter | None, analyzer: Analyzer) -> None:
     analyzer.choose_rows = choose
 
 
+def read_captures(
+    options: argparse.Namespace, store: KeyStore, registry: Registry, chosen: Filter | None, parts: SharedParts
+) -> Analyzer:
+    """All captures of the command line through one analyser that keeps no rows, with a bar on a terminal.
+
+    CaptureError where one cannot be opened.
+    """
+    from aoinspect.engine.pipeline import Analyzer
+    from aoinspect.engine.reading import analyse, openable
+    from aoinspect.engine.workers import Workers
+    from aoinspect.progress import ProgressBar
+
+    with ExitStack() as opened:
+        workers = opened.enter_context(Workers(options.jobs))
+        names_stream = chosen is not None and chosen.names_stream
+        analyzer = Analyzer(
+            store,
+            registry,
+            keep_table=False,
+            make_rows=False,
+            count_streams=names_stream,
+            workers=workers,
+            dedupe_ns=options.dedupe_ns,
+            limits=limits_of(options),
+        )
+        apply_filter(chosen, analyzer)
+        captures = openable(options.captures, opened)
+        bar = opened.enter_context(ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()))
+        analyse(captures, analyzer, progress=bar.update)
+    if workers.problem is not None:
+        parts.tell(f"warning: {workers.problem}")
+    return analyzer
+
+
+def read_and_recover(
+    options: argparse.Namespace, store: KeyStore, registry: Registry, chosen: Filter | None, parts: SharedParts
+) -> tuple[Analyzer, Recovery | None]:
+    """The same, and once more where ISNs were missing and have been found; the search, where there was one."""
+    analyzer = read_captures(options, store, registry, chosen, parts)
+    is_searched = store.peers and options.recover_isn and can_be_read_again(options.captures)
+    if not is_searched or not analyzer.unplaced.by_connection or analyzer.totals.is_interrupted:
+        return analyzer, None
+    from aoinspect.engine.recovery import recover_isns
+    from aoinspect.progress import SearchBar
+
+    with SearchBar(is_wanted=not options.quiet and sys.stderr.isatty()) as bar:
+        recovery = recover_isns(analyzer, options.recover_isn, progress=bar.update)
+    if recovery.found:
+        analyzer = read_captures(options, recovery.extend(store), registry, chosen, parts)
+    return analyzer, recovery
+
+
 def add_recovery_argument(parser: argparse.ArgumentParser) -> None:
     """Adds --recover-isn."""
     parser.add_argument(
@@ -88,6 +147,80 @@ def add_recovery_argument(parser: argparse.ArgumentParser) -> None:
         help="candidates to try for the ISNs of connections whose handshake is missing, or off "
         f"(default: {RECOVERY_DEFAULT}: both ends together had sent under 1,400 octets; some seconds)",
     )
+
+
+def add_jobs_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --jobs."""
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=process_count,
+        metavar="N",
+        help="processes that check MACs, this one included; 1 starts none (default: one for each processor)",
+    )
+
+
+def add_dedupe_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --dedupe."""
+    parser.add_argument(
+        "--dedupe",
+        dest="dedupe_ns",
+        nargs="?",
+        type=milliseconds,
+        const=DEDUPE_DEFAULT_NS,
+        metavar="MS",
+        help="leave out copies of a segment, as mirror ports and several interfaces give them, that come within MS "
+        f"milliseconds (default: {DEDUPE_DEFAULT_NS // 1_000_000}; put it behind the captures)",
+    )
+
+
+def milliseconds(text: str) -> int:
+    """The nanoseconds that MS is; argparse's error otherwise."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < _MOST_MILLISECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of milliseconds above 0")
+    return int(value * 1_000_000)
+
+
+def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --max-connections and --max-key-runs."""
+    parser.add_argument(
+        "--max-connections",
+        type=positive_number,
+        metavar="N",
+        help="socket pairs and connections that are followed (default: 100,000); what is over is counted and told",
+    )
+    parser.add_argument(
+        "--max-key-runs",
+        type=positive_number,
+        metavar="N",
+        help="key runs kept of each direction of a connection (default: 4,096)",
+    )
+
+
+def limits_of(options: argparse.Namespace) -> Limits:
+    """The limits that the command line says."""
+    from aoinspect.engine.limits import CONNECTIONS, KEY_RUNS, Limits
+
+    return Limits(options.max_connections or CONNECTIONS, options.max_key_runs or KEY_RUNS)
+
+
+def positive_number(text: str) -> int:
+    """The number from 1 that N is; argparse's error otherwise."""
+    digits = text.replace(",", "").replace("_", "")
+    if not (digits.isascii() and digits.isdecimal() and int(digits) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(digits)
+
+
+def process_count(text: str) -> int:
+    """The number from 1 that N is; argparse's error otherwise."""
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
 
 
 def recovery_budget(text: str) -> int:

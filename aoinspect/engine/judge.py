@@ -65,11 +65,15 @@ class Judge:
         self.checker = checker
         self.connections = connections
 
-    def judge(self, segments: Segments, pairs: I32, sides: U8) -> Judgement:
-        """The judgement of `segments`, all of protected pairs (`pairs`, and the side that sent each)."""
-        self.connections.begin_batch()
+    def prepare(self, segments: Segments, pairs: I32, sides: U8) -> BatchProgress:
+        """A batch of segments, all of protected pairs (`pairs`, and the side that sent each), to be judged in turn."""
         check = self.checker.begin(segments, pairs, sides)
-        return _BatchJudge(BatchProgress(self.connections, check, segments, pairs, sides)).run()
+        return BatchProgress(self.connections, check, segments, pairs, sides)
+
+    def judge(self, progress: BatchProgress) -> Judgement:
+        """The judgement of a batch. Batches are judged in the order in which they were prepared."""
+        self.connections.begin_batch()
+        return _BatchJudge(progress).run()
 
 
 class _BatchJudge:
@@ -81,10 +85,8 @@ class _BatchJudge:
         self.segments = segments = progress.segments
         self.pairs = progress.pairs
         self.sides = progress.sides
-        packets = segments.packets
-        self.is_truncated = packets.ends > packets.limits
-        is_whole = ~segments.is_header_cut & (segments.malformed == Reason.NONE) & ~packets.is_partial
-        self.is_checkable = is_whole & ~self.is_truncated & progress.check.admission.is_checkable
+        self.is_truncated = segments.packets.ends > segments.packets.limits
+        self.is_checkable = progress.check.is_checkable
         self.is_syn = ((segments.flags & SYN) != 0) & ~segments.is_header_cut
         self.is_ao = segments.methods == Method.AO
         self.has_sne = np.zeros(segments.size, dtype=np.bool_)

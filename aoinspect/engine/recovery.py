@@ -7,9 +7,8 @@ processors share the work. What is found becomes a `[[connection]]`, and the cap
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -18,6 +17,7 @@ from aoinspect.ao.mkt import Origin
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.unplaced import UnplacedSegment
 from aoinspect.engine.verdicts import Method
+from aoinspect.engine.workers import process_pool, processors
 from aoinspect.keys.model import KeyStore, KnownConnection
 
 DEFAULT_CANDIDATES = 1_000_000
@@ -92,11 +92,12 @@ def recover_isns(
         for connection, segments in sorted(analyzer.unplaced.by_connection.items())
         if not analyzer.connections.has_isn[connection].all()
     ]
+    unsearched = tuple(Unrecovered(search.connection, 0) for search in searches if search.is_without_segments)
     searches = [search for search in searches if search.tasks]
     if not searches or budget <= 0:
-        return Recovery((), tuple(Unrecovered(search.connection, 0) for search in searches), 0, budget)
+        return Recovery((), (*unsearched, *(Unrecovered(search.connection, 0) for search in searches)), 0, budget)
     spending = _Spending(budget, progress)
-    own_executor = None if executor is not None else ProcessPoolExecutor(os.cpu_count() or 1)
+    own_executor = None if executor is not None else process_pool(processors())
     is_interrupted = False
     try:
         _run_rounds(searches, spending, executor or own_executor)
@@ -107,7 +108,10 @@ def recover_isns(
             own_executor.shutdown(wait=not is_interrupted, cancel_futures=True)
     return Recovery(
         tuple(search.found for search in searches if search.found is not None),
-        tuple(Unrecovered(search.connection, search.bound) for search in searches if search.found is None),
+        (
+            *(Unrecovered(search.connection, search.bound) for search in searches if search.found is None),
+            *unsearched,
+        ),
         spending.spent,
         budget,
         is_interrupted,
@@ -137,6 +141,7 @@ class _Search:
 
     def __init__(self, analyzer: Analyzer, connection: int, segments: list[UnplacedSegment]) -> None:
         self.connection = int(analyzer.tallies.column("number")[connection])
+        self.is_without_segments = not segments
         self.bound = 0
         self.found: Recovered | None = None
         self._analyzer = analyzer

@@ -157,7 +157,7 @@ def opened_by(analyzer: Analyzer, index: int) -> str | None:
 def runs_in_order(analyzer: Analyzer, runs: Sequence[int], a_side: int) -> tuple[KeyRun, ...]:
     """The runs in these rows of the timeline, by their first segments."""
     # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
-    return tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.start))
+    return tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.order))
 
 
 def _isn_source(analyzer: Analyzer, index: int) -> IsnSource:
@@ -203,6 +203,7 @@ def _run(analyzer: Analyzer, run: int, a_side: int) -> KeyRun:
         key_id=int(timeline.key_ids[run]) if is_ao else None,
         rnext_key_id=int(timeline.rnext_key_ids[run]) if is_ao else None,
         mkt=None if mkt == NO_MKT_INDEX else analyzer.keyring.mkts[mkt].name,
+        order=int(timeline.number("first_orders")[run]),
         first_capture=int(timeline.number("captures")[run]),
         first_frame=int(timeline.number("first_frames")[run]),
         last_capture=int(timeline.number("last_captures")[run]),

@@ -7,13 +7,14 @@ breaks it, as do a repeated signature option and both kinds together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from aoinspect.capture.frames import I64, U8, U16, U32
-from aoinspect.engine.locate import Mask, Packets
+from aoinspect.engine.locate import Mask, Packets, joined
 from aoinspect.engine.verdicts import Method, Reason
 from dissectors.octets import fields
 
@@ -78,9 +79,27 @@ class Segments(NamedTuple):
         """Number of segments."""
         return len(self.seqs)
 
-    def select(self, rows: npt.NDArray[np.intp] | Mask) -> Segments:
+    def select(self, rows: npt.NDArray[np.intp] | Mask | slice) -> Segments:
         """The same for some rows."""
         return Segments._make((self.packets.select(rows), *(column[rows] for column in self[1:])))
+
+
+def join_segments(parts: Sequence[Segments]) -> Segments:
+    """All rows of `parts`, one part after the other; the octets are copied."""
+    if len(parts) == 1:
+        return parts[0]
+    packets, shifts = joined([part.packets for part in parts])
+    columns = dict(
+        zip(Segments._fields[1:], map(np.concatenate, zip(*(part[1:] for part in parts), strict=True)), strict=True)
+    )
+    # 0 stands for no option.
+    columns["option_starts"] = np.concatenate(
+        [
+            np.where(part.option_starts > 0, part.option_starts + shift, 0)
+            for part, shift in zip(parts, shifts, strict=True)
+        ]
+    )
+    return Segments(packets=packets, **columns)
 
 
 def read_segments(packets: Packets) -> Segments:

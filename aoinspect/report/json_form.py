@@ -90,6 +90,8 @@ def totals_object(totals: ReportTotals) -> JsonObject:
         **totals.verdicts,
         "ends_disagree": totals.refused,
         "incomplete_datagrams": totals.incomplete_datagrams,
+        "untracked": totals.untracked,
+        **({} if totals.duplicates is None else {"duplicates": totals.duplicates}),
     }
 
 

@@ -6,8 +6,9 @@ A scene is the octets of a capture and the key file to read it with.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from aoinspect.engine.limits import Limits
 from tests.conversation import Conversation, Key, merge
 from tests.packets import Record, ethernet, ip_fragments, write_pcap
 from tests.reference_signer import TCP_MD5
@@ -26,6 +27,7 @@ class Scene:
 
     capture: bytes
     key_file: str
+    limits: Limits = field(default_factory=Limits)
 
 
 def told(conversation: Conversation, key_file: str | None = None) -> Scene:
@@ -263,6 +265,13 @@ def _odd_rst() -> tuple[Scene, Scene]:
 def _damaged() -> tuple[Scene, Scene]:
     whole = told(talk())
     return Scene(whole.capture[:-7], whole.key_file), whole
+
+
+@scene("limit-reached")
+def _limit_reached() -> tuple[Scene, Scene]:
+    two = merge([talk(), talk(client="10.0.0.3:40000")])
+    scene = merged(two)
+    return replace(scene, limits=Limits(connections=1)), replace(scene, limits=Limits(connections=4))
 
 
 @scene("old-option")

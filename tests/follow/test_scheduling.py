@@ -202,9 +202,9 @@ def test_a_change_that_an_earlier_segment_forestalls_is_withdrawn() -> None:
     """A piece of a datagram that never came together is known only at the end, with the frame of its first."""
     keys = KeyChanges(Timeline())
     ends = (EndResult("10.0.0.1", 40_000, None), EndResult("10.0.0.2", 179, None))
-    first = KeyTransition(0, 1, 0, "a>b", "key_id", None, 1, FIRST)
-    late = KeyTransition(0, 20, 20, "a>b", "key_id", 1, 2, UNPROMPTED)
-    early = KeyTransition(0, 15, 15, "a>b", "key_id", 1, 2, UNPROMPTED)
+    first = KeyTransition(1, 0, 1, 0, "a>b", "key_id", None, 1, FIRST)
+    late = KeyTransition(20, 0, 20, 20, "a>b", "key_id", 1, 2, UNPROMPTED)
+    early = KeyTransition(15, 0, 15, 15, "a>b", "key_id", 1, 2, UNPROMPTED)
     assert [event.state for event in keys.compare(0, 7, ends, (first, late))] == [State.NEW, State.NEW]
     assert keys.compare(0, 7, ends, (first, late)) == []
     told = keys.compare(0, 7, ends, (first, early))

@@ -17,7 +17,8 @@ from aoinspect.engine.live import (
     VerdictEvent,
     Watch,
 )
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.table import Rows
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.json_form import SegmentLines

@@ -56,6 +56,7 @@ FINDERS: tuple[Finder, ...] = (
     Finder("linux-timewait-unsigned-ack", linux.linux_timewait_unsigned_ack, policies=_LINUX),
     Finder("linux-unverifiable-rst", linux.linux_unverifiable_rst, policies=_LINUX),
     Finder("capture-damaged", on_run=captures.capture_damaged),
+    Finder("limit-reached", on_run=captures.limit_reached),
     Finder("old-option", on_run=captures.old_option),
     Finder("fragments-incomplete", on_run=captures.fragments_incomplete),
 )

@@ -116,7 +116,7 @@ def md5_in_use(scene: Scene) -> Iterator[Finding]:
         yield scene.finding(
             "md5-in-use",
             Severity.NOTE,
-            min(runs, key=lambda run: run.first_frame),
+            min(runs, key=lambda run: run.order),
             message="this connection uses TCP-MD5",
             evidence=times(sum(run.segments for run in runs), "segment"),
             remedy="plan its change to TCP-AO: RFC 2385 is obsolete",
@@ -127,7 +127,7 @@ def md5_in_use(scene: Scene) -> Iterator[Finding]:
 def _used_keys(scene: Scene) -> dict[int, KeyRun]:
     """Each key that verified something on the connection, with its first run."""
     used: dict[int, KeyRun] = {}
-    for run in sorted(scene.connection.runs, key=lambda run: (run.first_capture, run.first_frame)):
+    for run in sorted(scene.connection.runs, key=lambda run: run.order):
         if run.mkt_index is not None and run.verdicts[Verdict.VERIFIED.member]:
             used.setdefault(run.mkt_index, run)
     return used

@@ -106,6 +106,12 @@ class FindingEvent:
 Event = ConnectionEvent | VerdictEvent | TransitionEvent | RollOverEvent | FindingEvent
 
 
+def time_order(event: Event) -> tuple[int, int, int, int]:
+    """The same where a batch is of several captures, whose frames lie between each other."""
+    place = event.passage if isinstance(event, VerdictEvent | TransitionEvent | RollOverEvent) else event
+    return (1 << 62 if isinstance(event, FindingEvent) else place.time_ns), *event_order(event)
+
+
 def event_order(event: Event) -> tuple[int, int, int]:
     """Sorts the events of a batch as they happened; findings follow what they rest on."""
     if isinstance(event, FindingEvent):

@@ -57,12 +57,12 @@ class KeyChanges:
         `number` is the Report's, `ends` are its a and b.
         """
         told = self._told.get(connection, ())
-        forgotten_below = (told[0].capture, told[0].frame) if len(told) == REMEMBERED else (-1, -1)
+        forgotten_below = told[0].order if len(told) == REMEMBERED else -1
         before = {(known.capture, known.frame, known.field): known for known in told}
         events = []
         for transition in transitions:
             known = before.pop((transition.capture, transition.frame, transition.field), None)
-            is_forgotten = known is None and (transition.capture, transition.frame) < forgotten_below
+            is_forgotten = known is None and transition.order < forgotten_below
             if transition != known and not is_forgotten:
                 events.append(_event(number, ends, transition, State.NEW if known is None else State.REVISED))
         events += [_event(number, ends, known, State.WITHDRAWN) for known in before.values()]

@@ -13,7 +13,7 @@ import numpy as np
 
 from aoinspect.engine.connections import I8
 from aoinspect.engine.findings import Finding, Policy, Scene, find_on_connection, find_on_run
-from aoinspect.engine.live.events import Event, event_order
+from aoinspect.engine.live.events import Event, event_order, time_order
 from aoinspect.engine.live.key_changes import KeyChanges
 from aoinspect.engine.live.standing import RUN, StandingFindings
 from aoinspect.engine.live.verdict_changes import VerdictChanges
@@ -77,7 +77,8 @@ class Watch:
             events += self._verdicts.overdue(self._now_ns())
         if self._arrived >= self._findings_due:
             events += self._look()
-        return sorted(events, key=event_order)
+        has_several = len(rows.frame) > 0 and rows.capture.min() != rows.capture.max()
+        return sorted(events, key=time_order if has_several else event_order)
 
     def idle(self) -> tuple[list[Event], float | None]:
         """What can be told now that nothing comes, and after how many seconds to ask again; None: there is no need."""

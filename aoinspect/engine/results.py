@@ -6,6 +6,7 @@ The columns of `connections`, `timeline` and `marks` are read here, once, when a
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -26,7 +27,11 @@ __all__ = [
     "FailureSample",
     "KeyRun",
     "KeyTransition",
+    "connection_result",
     "connection_results",
+    "end_result",
+    "opened_by",
+    "runs_in_order",
     "transitions_of",
 ]
 
@@ -101,30 +106,31 @@ def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
     # A connection of which a filter leaves nothing has a number and no capture.
     indices = sorted((number, index) for index, number in enumerate(numbers.tolist()) if captures[index] >= 0)
     return [
-        _connection(analyzer, index, number, int(a_sides[index]), runs_of.get(index, []), marks_of.get(index, []))
+        connection_result(analyzer, index, number, int(a_sides[index]), runs_of.get(index, []), marks_of.get(index, []))
         for number, index in indices
     ]
 
 
-def _connection(
-    analyzer: Analyzer, index: int, number: int, a_side: int, runs: list[int], marks: list[int]
+def connection_result(
+    analyzer: Analyzer, index: int, number: int, a_side: int, runs: Sequence[int], marks: Sequence[int] = ()
 ) -> ConnectionResult:
+    """The connection in row `index` of the engine's columns, which the Report numbers `number`.
+
+    `a_side` is the side of its end a; `runs` are its rows of the timeline and `marks` those of the marks.
+    """
     connections = analyzer.connections
     pair = int(connections.pairs[index])
     ends = analyzer.pairs.ends[pair]
     keys = analyzer.pairs.keys[pair]
-    opener = int(connections.openers[index])
-    opened_by = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}.get(opener, "a")
-    # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
-    key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.order))
+    key_runs = runs_in_order(analyzer, runs, a_side)
     verdicts = analyzer.tallies.column("verdicts")[index].tolist()
     reasons = analyzer.tallies.column("reasons")[index].tolist()
     return ConnectionResult(
         id=number,
         index=index,
-        a=_end(ends[a_side], analyzer, index, a_side),
-        b=_end(ends[1 - a_side], analyzer, index, 1 - a_side),
-        opened_by=opened_by,
+        a=end_result(ends[a_side], analyzer, index, a_side),
+        b=end_result(ends[1 - a_side], analyzer, index, 1 - a_side),
+        opened_by=opened_by(analyzer, index),
         isn_source=_isn_source(analyzer, index),
         first_capture=int(analyzer.tallies.column("first_capture")[index]),
         first_frame=int(analyzer.tallies.column("first_frame")[index]),
@@ -162,6 +168,17 @@ def _plans(
     )
 
 
+def opened_by(analyzer: Analyzer, index: int) -> str | None:
+    """Who opened the connection in row `index` of the engine's columns, as far as is known: `a`, `both` or None."""
+    return {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}.get(int(analyzer.connections.openers[index]), "a")
+
+
+def runs_in_order(analyzer: Analyzer, runs: Sequence[int], a_side: int) -> tuple[KeyRun, ...]:
+    """The runs in these rows of the timeline, by their first segments."""
+    # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
+    return tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.order))
+
+
 def _isn_source(analyzer: Analyzer, index: int) -> IsnSource:
     source = IsnSource(int(analyzer.connections.isn_sources[index]))
     entry = int(analyzer.connections.known_entries[index])
@@ -181,7 +198,8 @@ def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[tup
     return tuple(dict.fromkeys(mkt.name for mkt in mkts)), tuple(gaps)
 
 
-def _end(end: Endpoint, analyzer: Analyzer, index: int, side: int) -> EndResult:
+def end_result(end: Endpoint, analyzer: Analyzer, index: int, side: int) -> EndResult:
+    """`end` as the connection in row `index` has it on its side `side`, with its ISN."""
     connections = analyzer.connections
     isn = int(connections.isns[index, side]) if connections.has_isn[index, side] else None
     return EndResult(str(ip_address(end.address)), end.port, isn)

@@ -123,6 +123,7 @@ _aoinspect_value() {
         'aoinspect verify --max-key-runs') echo text ;;
         'aoinspect verify --format') echo 'text json jsonl' ;;
         'aoinspect verify --policy') echo 'rfc linux observe' ;;
+        'aoinspect verify --events') echo text ;;
         'aoinspect check --local') echo text ;;
         'aoinspect check --decode-as') echo text ;;
         'aoinspect check --filter') echo text ;;

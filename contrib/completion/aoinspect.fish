@@ -130,6 +130,8 @@ complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l max-connections -x
 complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l max-key-runs -x -d 'key runs kept of each direction of a connection (default: 4,096)'
 complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l format -x -a 'text json jsonl' -d 'default: text'
 complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l policy -x -a 'rfc linux observe' -d 'whose expectations of key selection the findings hold both ends to (default: rfc; observe: nobody\'s)'
+complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l follow -d 'a pipe, or a file that is still being written: tell what happens as it comes, until SIGINT or the pipe\'s end, and sum up (docs/follow.md)'
+complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l events -x -d 'what lines are about, of segment,connection,verdict,transition,sne,finding,summary or all (default: segment; with --follow the others)'
 complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l all -d 'text: list every problem and every connection'
 complete -c aoinspect -n '__aoinspect_at "aoinspect verify" 0 1000000' -r -F
 complete -c aoinspect -n '__aoinspect_in aoinspect check' -s h -l help -d 'show this help message and exit'

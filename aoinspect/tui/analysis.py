@@ -28,14 +28,18 @@ from aoinspect.tui.listed_table import ListedTable
 from aoinspect.tui.spool import FollowingStream, Spool
 from dissectors.registry import Registry
 
-BATCH_FRAMES = 4096
+BATCH_FRAMES = 2048
 """Frames that are judged at once: some 20 ms, so that whoever waits for `lock` does not wait long."""
+_GIVE_WAY_SECONDS = 0.06
+"""So long reading stands still when a key was pressed: drawing what it does must not share the interpreter."""
 ACTIVITY_BINS = 12
 _REPORT_SHARE = 20
 """A report is made again when reading has gone on for so many times as long as the last one took."""
 _REPORT_EVERY_SECONDS = 0.4
 _ACTIVITY_AT_MOST = 200_000
 """Rows up to which activity is counted while reading goes on."""
+_COUNTED_AT_ONCE = 1 << 18
+"""Rows whose activity is counted at once, lest ten million take memory of their own."""
 
 Tell = Callable[[], None]
 
@@ -78,6 +82,7 @@ class Analysis:
         self._reader: CaptureReader | None = None
         self._lookup: CaptureReader | None = None
         self._is_stopped = False
+        self._quiet_until = 0.0
         self._reported_frames = -1
         self._report_due = 0.0
         self._opened = ExitStack()
@@ -104,6 +109,8 @@ class Analysis:
             tell()
             if self._is_stopped:
                 break
+            # A batch is read in any case, so that a key which is held down does not end all progress.
+            time.sleep(max(0.0, self._quiet_until - time.monotonic()))
         with self.lock:
             self.analyzer.finish_capture(None if self._spool is not None else reader.frame_at)
             counts.damage = reader.damage
@@ -114,6 +121,10 @@ class Analysis:
             self.is_finished = True
             self._make_report()
         tell()
+
+    def give_way(self) -> None:
+        """Has reading stand still for a moment after the batch under way."""
+        self._quiet_until = time.monotonic() + _GIVE_WAY_SECONDS
 
     def stop(self) -> None:
         """Ends the reading after the batch under way."""
@@ -159,13 +170,15 @@ class Analysis:
         if not len(rows.frame):
             return {}
         first, last = int(rows.time_ns.min()), int(rows.time_ns.max())
-        bins = (rows.time_ns - first) // (max(1, last - first) // ACTIVITY_BINS + 1)
-        places = rows.connection.astype(np.int64) * ACTIVITY_BINS + bins
-        counts = np.bincount(places, minlength=(int(rows.connection.max()) + 1) * ACTIVITY_BINS)
-        return {
-            connection: tuple(counts[connection * ACTIVITY_BINS : (connection + 1) * ACTIVITY_BINS].tolist())
-            for connection in range(len(counts) // ACTIVITY_BINS)
-        }
+        width = max(1, last - first) // ACTIVITY_BINS + 1
+        counts = np.zeros((int(rows.connection.max()) + 1) * ACTIVITY_BINS, np.int64)
+        for start in range(0, len(rows.frame), _COUNTED_AT_ONCE):
+            end = start + _COUNTED_AT_ONCE
+            places = rows.connection[start:end].astype(np.int64) * ACTIVITY_BINS
+            places += (rows.time_ns[start:end] - first) // width
+            counts += np.bincount(places, minlength=len(counts))
+        bins = counts.reshape(-1, ACTIVITY_BINS).tolist()
+        return {connection: tuple(own) for connection, own in enumerate(bins)}
 
     # One packet.
 

@@ -116,7 +116,7 @@ class InspectApp(Navigation):
         )
 
     def action_new_key(self) -> None:
-        chosen = next((one for one in self.session.connections if one.id == self.session.connection), None)
+        chosen = self.session.connection_of(self.session.connection)
         draft = KeyDraft() if chosen is None else KeyDraft(local=chosen.a.address, remote=chosen.b.address)
         self._ask_for_key("new key", draft, lambda typed: with_added_key(self.session.store, typed), is_new=True)
 
@@ -211,7 +211,7 @@ class InspectApp(Navigation):
             raise UsageError("nothing is known yet")
         if what == "report":
             return save_report(report, path, replaces=replaces)
-        chosen = next((one for one in session.connections if one.id == session.connection), None)
+        chosen = session.connection_of(session.connection)
         if chosen is None:
             raise UsageError("no connection is chosen")
         return save_timeline(chosen, report, self.timeline.unit, path, replaces=replaces)

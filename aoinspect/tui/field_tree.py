@@ -11,11 +11,11 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from aoinspect.tui.actions import MOVES, bindings_of
 from aoinspect.tui.line_list import LineList
+from aoinspect.tui.line_pane import LinePane
 from aoinspect.tui.packet_nodes import Node
 
 Path = tuple[str, ...]
@@ -114,7 +114,7 @@ class FieldTree(LineList):
         self._flatten()
 
 
-class HexPane(ScrollView, can_focus=True):
+class HexPane(LinePane, can_focus=True):
     """The octets, those of the chosen node in brackets and lit; a cursor chooses a node by an octet of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(MOVES)]
@@ -165,8 +165,8 @@ class HexPane(ScrollView, can_focus=True):
 
     def _fit(self) -> None:
         lines = -(-len(self.octets) // self.octets_a_line)
-        self.virtual_size = Size(8 + self.octets_a_line * 4, lines)
-        self.refresh()
+        self.set_extent(Size(8 + self.octets_a_line * 4, lines))
+        self.refresh_changed()
 
     def on_resize(self) -> None:
         self._fit()
@@ -177,7 +177,7 @@ class HexPane(ScrollView, can_focus=True):
         if not self.scroll_offset.y <= line < self.scroll_offset.y + height:
             self.scroll_to(y=max(0, line - height // 2), animate=False, immediate=True)
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         first = (self.scroll_offset.y + y) * self.octets_a_line
         text = self._line(first) if first < len(self.octets) else Text()
         text.end = ""
@@ -211,7 +211,7 @@ class HexPane(ScrollView, can_focus=True):
             return
         self.octet = max(0, min(octet, len(self.octets) - 1))
         self._bring_into_view(self.octet)
-        self.refresh()
+        self.refresh_changed()
         self.post_message(self.OctetChosen(self.octet))
 
     def action_move(self, step: int) -> None:

@@ -53,7 +53,7 @@ class Navigation(Shell):
 
     def action_next_failure(self) -> None:
         if self.view is not View.PACKETS:
-            chosen = next((one for one in self.session.connections if one.id == self.session.connection), None)
+            chosen = self.session.connection_of(self.session.connection)
             place = None if chosen is None else first_failure(chosen)
             row = None if place is None else self.session.row_of_frame(place[1])
             if row is not None:
@@ -82,8 +82,8 @@ class Navigation(Shell):
             return
         now = self.session.connection
         place = numbers.index(now) + step if now in numbers else 0
-        self.session.connection = numbers[place % len(numbers)]
-        self.make_stale(View.CONNECTIONS, View.TIMELINE)
+        self.session.choose_connection(numbers[place % len(numbers)])
+        self.make_stale({View.CONNECTIONS, View.TIMELINE, View.PACKETS})
         self.refresh_view()
         self.notify(f"connection #{self.session.connection}", timeout=1)
 
@@ -106,8 +106,11 @@ class Navigation(Shell):
                 self.go_to_row(row)
 
     def on_line_list_moved(self, event: LineList.Moved) -> None:
-        if event.pane is self.connections.list:
-            self.make_stale(View.TIMELINE)
+        if event.pane is self.connections.list or event.pane is self.findings.list:
+            self.make_stale({View.CONNECTIONS, View.TIMELINE, View.PACKETS} - {self.view})
+
+    def on_timeline_view_row_followed(self) -> None:
+        self.make_stale({View.PACKETS})
 
     def on_timeline_view_row_chosen(self, event: TimelineView.RowChosen) -> None:
         self.go_to_row(event.row)

@@ -26,6 +26,7 @@ from aoinspect.keys.model import KeyStore
 from aoinspect.report.axis import Axis, AxisUnit
 from aoinspect.report.frame_view import FrameView
 from aoinspect.tui.analysis import Analysis, Tell
+from aoinspect.tui.places import nearest_row, row_of_frame
 from aoinspect.tui.spool import Spool
 from aoinspect.tui.visible_rows import Matches, VisibleRows, next_failure
 from dissectors.registry import Registry
@@ -186,6 +187,12 @@ class Session:
             told += ", then cancelled"
         return recovery.extend(self.store), recovery, told
 
+    def give_way(self) -> None:
+        """Somebody presses a key: reading and checking pause for a moment."""
+        for analysis in (self.analysis, self.pending):
+            if analysis is not None:
+                analysis.give_way()
+
     # What is shown.
 
     def show(self, text: str, tell: Callable[[Analysis], None]) -> None:
@@ -220,10 +227,23 @@ class Session:
         if row is not None:
             self.connection = int(self.rows.connection[row])
 
+    def choose_connection(self, number: int) -> None:
+        """Chooses a connection, and its first packet unless the chosen one is of it already."""
+        self.connection = number
+        if self.row is not None and int(self.rows.connection[self.row]) == number:
+            return
+        chosen = self.connection_of(number)
+        row = None if chosen is None else self.row_of_frame(chosen.first_frame)
+        if row is not None and int(self.rows.connection[row]) == number:
+            self.row = row
+
+    def connection_of(self, number: int | None) -> ConnectionResult | None:
+        """The connection of a number, as the last report has it."""
+        return next((one for one in self.connections if one.id == number), None)
+
     def row_of_frame(self, frame: int) -> int | None:
         """The row of a frame, None where it has none."""
-        found = np.flatnonzero(self.rows.frame == frame)
-        return int(found[0]) if len(found) else None
+        return row_of_frame(self.rows, frame)
 
     def position_of_next_failure(self, position: int) -> int | None:
         """Where the next failing segment stands in the list, behind `position` or from the start."""
@@ -244,25 +264,19 @@ class Session:
 
     def row_near(self, connection: int, axis: Axis, position: int) -> int | None:
         """The row of a connection that lies nearest to a position of its timeline's axis."""
-        rows = self.rows
-        own = np.flatnonzero(rows.connection == connection)
-        if not len(own):
-            return None
+        table, rows = self.analysis.table, self.rows
         if axis.unit is AxisUnit.TIME:
-            places = rows.time_ns[own]
-        else:
-            places = rows.frame[own].astype(np.int64) + axis.frames_before[0]
-        # Times may step back within a capture, so the nearest is looked for everywhere.
-        return int(own[int(np.argmin(np.abs(places - position)))])
+            return nearest_row(rows, connection, rows.time_ns, position, is_ordered=table.is_in_time_order)
+        position -= axis.frames_before[0]
+        return nearest_row(rows, connection, rows.frame, max(0, position), is_ordered=table.is_in_frame_order)
 
     def toggle_mark(self, frame: int) -> None:
         self.marked ^= {frame}
 
     def position_of_next_mark(self, position: int) -> int | None:
         """Where the next marked frame stands in the list, behind `position` or from the start."""
-        frames = self.rows.frame
-        marked = np.flatnonzero(np.isin(frames, np.array(sorted(self.marked), dtype=frames.dtype)))
-        places = [self.visible.position_of(row) for row in marked.tolist() if self.visible.shows(row)]
+        rows = [row for row in map(self.row_of_frame, self.marked) if row is not None and self.visible.shows(row)]
+        places = sorted(map(self.visible.position_of, rows))
         return next((place for place in places if place > position), places[0] if places else None)
 
     def view(self, row: int) -> FrameView:
@@ -278,7 +292,7 @@ class Session:
             return known
         if not self.store.peers:
             raise UsageError("explaining needs the keys as they are thought to be: load a key file first")
-        chosen = next((one for one in self.connections if one.id == connection), None)
+        chosen = self.connection_of(connection)
         if chosen is None:
             raise UsageError(f"there is no connection {connection}")
         analysis = self.analysis

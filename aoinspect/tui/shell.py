@@ -7,6 +7,7 @@ need not know of any widget.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import PurePath
 from typing import ClassVar, TypeVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -41,7 +43,9 @@ TICK_SECONDS = 0.1
 THEMES = ("textual-dark", "textual-light", "without colours")
 Answer = TypeVar("Answer")
 _BAR_CELLS = 12
-_SWITCH_SECONDS = 0.001
+_COUNT_SECONDS = _STATUS_SECONDS = 0.4
+"""So often at most numbers that grow are drawn again while nothing else changes: over a slow line that counts."""
+_SWITCH_SECONDS = 0.0002
 """How long a reading thread may keep the interpreter from the one that answers keys."""
 
 
@@ -77,6 +81,8 @@ class Shell(App[str | None]):
     TabPane { padding: 0; }
     #views { height: 1fr; }
     #status { height: 1; background: $panel; }
+    Tabs { height: 1; & Underline { display: none; } }
+    Tab.-active { text-style: bold reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(ACTIONS)]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
@@ -89,6 +95,10 @@ class Shell(App[str | None]):
         self._shown_analysis: Analysis = session.analysis
         self._shown_visible: VisibleRows = session.visible
         self._shown_count = -1
+        self._count_shown_at = 0.0
+        self._shown_status = Text()
+        self._status_due = 0.0
+        self._status_state: object = None
         self._shown_report: object = None
         self._shown_change = ""
         self._stale: set[View] = set(View)
@@ -115,11 +125,19 @@ class Shell(App[str | None]):
 
     def on_mount(self) -> None:
         sys.setswitchinterval(_SWITCH_SECONDS)
+        # Every frame of an animation is sent over the line.
+        self.animation_level = "none"
         self.query_one(Tabs).can_focus = False
         self.theme = THEMES[0]
         self.action_view(View.CONNECTIONS.value)
         self.set_interval(TICK_SECONDS, self.tick)
         self.run_worker(self._read, thread=True, group="read")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Whoever presses a key goes before whatever is read."""
+        if isinstance(event, events.InputEvent):
+            self.session.give_way()
+        await super().on_event(event)
 
     def on_unmount(self) -> None:
         self.session.close()
@@ -185,9 +203,11 @@ class Shell(App[str | None]):
             self._shown_analysis, self._shown_visible = analysis, visible
             self._stale |= set(View)
             self.packets.show_all()
-        elif len(visible) != self._shown_count:
+            self._shown_count = len(visible)
+        elif len(visible) != self._shown_count and self._is_count_due():
             self.packets.more_came(follow=analysis.size is None)
-        self._shown_count = len(visible)
+            self._shown_count = len(visible)
+            self._count_shown_at = time.monotonic()
         state = (analysis.report, analysis.is_finished)
         if state != self._shown_report:
             self._shown_report = state
@@ -197,7 +217,27 @@ class Shell(App[str | None]):
             if session.last_change:
                 self.notify(session.last_change, title="checked again")
         self.refresh_view()
-        self.query_one("#status", Static).update(self._status())
+        self._tell_status()
+
+    def _is_count_due(self) -> bool:
+        """Whether packets that came are shown at once: where they are seen, or only move the scrollbar."""
+        pane = self.packets.list
+        is_seen = self.view is View.PACKETS and pane.shows_end
+        is_last = pane.cursor >= pane.count - 1 or self.session.analysis.is_finished
+        return is_seen or is_last or time.monotonic() - self._count_shown_at >= _COUNT_SECONDS
+
+    def _tell_status(self) -> None:
+        """The status line, where it says something new; numbers that run are not told ten times a second."""
+        now = time.monotonic()
+        is_running = not self.session.analysis.is_finished or self.session.pending is not None
+        state = self.session.last_change, self.session.visible, self._activity.partition(":")[0], is_running
+        if state == self._status_state and now < self._status_due:
+            return
+        status = self._status()
+        self._status_state, self._status_due = state, now + _STATUS_SECONDS
+        if status != self._shown_status or status.plain != self._shown_status.plain:
+            self._shown_status = status
+            self.query_one("#status", Static).update(status, layout=False)
 
     def refresh_view(self) -> None:
         """Brings the shown view up to date, if it is not."""
@@ -217,9 +257,9 @@ class Shell(App[str | None]):
             case View.FINDINGS:
                 self.findings.refresh_session()
 
-    def make_stale(self, *views: View) -> None:
+    def make_stale(self, views: set[View]) -> None:
         """These views no longer show what is so."""
-        self._stale |= set(views)
+        self._stale |= views
 
     def _status(self) -> Text:
         session, analysis = self.session, self.session.analysis
@@ -311,6 +351,7 @@ class Shell(App[str | None]):
         self.notify(printable_lines(str(error)), severity="error", markup=False, timeout=8)
 
     def on_packets_view_packet_wanted(self, event: PacketsView.PacketWanted) -> None:
+        self.make_stale({View.CONNECTIONS, View.TIMELINE})
         self._wanted_row = event.row
         if not self._is_viewing:
             self._is_viewing = True
@@ -362,8 +403,14 @@ class Shell(App[str | None]):
     def action_view(self, name: str) -> None:
         self.query_one("#views", TabbedContent).active = name
         self.screen.minimize()
-        self.refresh_view()
+        self._enter_view()
         self._main_pane.focus()
+
+    def _enter_view(self) -> None:
+        """What is chosen elsewhere is chosen here."""
+        self.refresh_view()
+        if self.view is View.TIMELINE:
+            self.timeline.follow_session()
 
     @property
     def _main_pane(self) -> Widget:
@@ -371,7 +418,7 @@ class Shell(App[str | None]):
 
     def on_tabbed_content_tab_activated(self) -> None:
         """A tab was clicked, or chosen by its number."""
-        self.refresh_view()
+        self._enter_view()
         focused = self.focused
         if focused is None or not focused.is_on_screen:
             self._main_pane.focus()

@@ -32,6 +32,7 @@ BATCH_FRAMES = 2048
 """Frames that are judged at once: some 20 ms, so that whoever waits for `lock` does not wait long."""
 _GIVE_WAY_SECONDS = 0.06
 """So long reading stands still when a key was pressed: drawing what it does must not share the interpreter."""
+_STEP_ASIDE_SECONDS = 0.001
 ACTIVITY_BINS = 12
 _REPORT_SHARE = 20
 """A report is made again when reading has gone on for so many times as long as the last one took."""
@@ -83,6 +84,7 @@ class Analysis:
         self._lookup: CaptureReader | None = None
         self._is_stopped = False
         self._quiet_until = 0.0
+        self._is_view_wanted = False
         self._reported_frames = -1
         self._report_due = 0.0
         self._opened = ExitStack()
@@ -125,6 +127,13 @@ class Analysis:
     def give_way(self) -> None:
         """Has reading stand still for a moment after the batch under way."""
         self._quiet_until = time.monotonic() + _GIVE_WAY_SECONDS
+
+    def step_aside(self) -> None:
+        """Lets a packet be looked at; for who holds `lock` for long, once everything is read."""
+        if self.is_finished and self._is_view_wanted:
+            self.lock.release()
+            time.sleep(_STEP_ASIDE_SECONDS)
+            self.lock.acquire()
 
     def stop(self) -> None:
         """Ends the reading after the batch under way."""
@@ -184,7 +193,9 @@ class Analysis:
 
     def view(self, row: int) -> FrameView:
         """Everything about the packet of a row of the table; CaptureError where it cannot be read again."""
+        self._is_view_wanted = True
         with self.lock, CaptureSource(self.path) as source:
+            self._is_view_wanted = False
             offset = int(self.table.rows.offset[row])
             view = view_frame(self.analyzer, self._reader_for(offset), source, int(self.table.rows.frame[row]))
             return replace(view, path=self.name)

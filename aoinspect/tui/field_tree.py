@@ -93,6 +93,18 @@ class FieldTree(LineList):
     def action_choose(self) -> None:
         self._toggle(None)
 
+    def on_click(self, event: events.Click) -> None:
+        """A click on a node's sign, or a second one on its line, opens or closes it."""
+        event.prevent_default()
+        position = self.scroll_offset.y + event.y
+        if position >= self.count:
+            return
+        self._is_touched = True
+        self.go_to(position)
+        sign = 2 * self._lines[position][1] - self.scroll_offset.x
+        if sign <= event.x < sign + 2 or event.chain > 1:
+            self._toggle(None)
+
     def action_aside(self, step: int) -> None:
         if self._lines and self._lines[self.cursor][0].children and self._is_open_now() != (step > 0):
             self._toggle(step > 0)
@@ -231,6 +243,9 @@ class HexPane(LinePane, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         column = event.x + self.scroll_offset.x - 5
-        line = self.scroll_offset.y + event.y
+        first = (self.scroll_offset.y + event.y) * self.octets_a_line
+        letter = column - 3 * self.octets_a_line - 3
         if 0 <= column < self.octets_a_line * 3:
-            self._go_to(line * self.octets_a_line + column // 3)
+            self._go_to(first + column // 3)
+        elif 0 <= letter < self.octets_a_line:
+            self._go_to(first + letter)

@@ -32,7 +32,12 @@ class LinePane(ScrollView):
     def refresh_changed(self) -> None:
         """Has the lines drawn again that are not as they were drawn last."""
         width, height = self.size
-        changed = [Region(0, y, width, 1) for y in range(height) if self.draw_line(y) != self._drawn.get(y)]
+        changed = []
+        for y in range(height):
+            line, drawn = self.draw_line(y), self._drawn.get(y)
+            if line != drawn:
+                start, end = (0, width) if drawn is None else _difference(drawn, line, width)
+                changed.append(Region(start, y, end - start, 1))
         if changed:
             self.refresh(*changed)
 
@@ -68,3 +73,15 @@ class LinePane(ScrollView):
             if self.show_vertical_scrollbar:
                 self.vertical_scrollbar.position = new_value
             self.refresh_changed()
+
+
+def _difference(before: Strip, after: Strip, width: int) -> tuple[int, int]:
+    """The first and last (exclusive) of the cells in which two lines of `width` cells differ."""
+    cells = [
+        [(letter, segment.style) for segment in strip for letter in segment.text if segment.control is None]
+        for strip in (before, after)
+    ]
+    if len(cells[0]) != width or len(cells[1]) != width:
+        return 0, width  # There are letters that take two cells, or none.
+    differing = [at for at, (one, other) in enumerate(zip(*cells, strict=True)) if one != other]
+    return (differing[0], differing[-1] + 1) if differing else (0, width)

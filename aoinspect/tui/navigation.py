@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from aoinspect.engine.filtering import FilterError, parse_filter
 from aoinspect.errors import UsageError
@@ -59,7 +60,12 @@ class Navigation(Shell):
             if row is not None:
                 self.go_to_row(row)
                 return
-        self._go_to_position(self.session.position_of_next_failure(self._position), "every shown packet is verified")
+        position = self._position
+        self._seek(lambda: self.session.position_of_next_failure(position), "every shown packet is verified")
+
+    def _seek(self, search: Callable[[], int | None], missing: str) -> None:
+        """Goes to the position that `search` gives, which may look at ten million rows."""
+        self.work("", search, lambda position: self._go_to_position(cast(int | None, position), missing))
 
     def action_mark(self) -> None:
         row = self.session.row
@@ -91,6 +97,14 @@ class Navigation(Shell):
         if self.session.connection is not None:
             self._show(f"ao.connection == {self.session.connection}")
             self.action_view(View.PACKETS.value)
+
+    def action_only_key(self) -> None:
+        use = self.keys.chosen
+        if use is None:
+            self.notify("no key is chosen", severity="warning")
+            return
+        self._show(use.filter_text)
+        self.action_view(View.PACKETS.value)
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         if event.pane is self.connections.list:
@@ -193,8 +207,8 @@ class Navigation(Shell):
             if self.session.matches is None:
                 self.notify("ctrl+f says what to find", severity="warning")
                 return
-            position = self.session.position_of_match(self._position, step)
-            self._go_to_position(position, "no packet matches")
+            position = self._position
+            self._seek(lambda: self.session.position_of_match(position, step), "no packet matches")
             return
         found = self._position_of_text(self.list, step)
         if found is None:

@@ -66,6 +66,8 @@ class Session:
         self.matches: Matches | None = None
         self.filter_history: list[str] = []
         self.time_format = TimeFormat.RELATIVE
+        self.axis_unit = AxisUnit.TIME
+        """Of the timelines."""
         self.row: int | None = None
         """The chosen row of the table."""
         self.connection: int | None = None
@@ -178,8 +180,13 @@ class Session:
         KeyboardInterrupt raised by `progress` ends the search and keeps what was found.
         """
         analysis = self.analysis
+
+        def go_on(tried: int, budget: int) -> None:
+            analysis.step_aside()
+            progress(tried, budget)
+
         with analysis.lock:
-            recovery = recover_isns(analysis.analyzer, self.recovery_budget, progress=progress)
+            recovery = recover_isns(analysis.analyzer, self.recovery_budget, progress=go_on)
         if not recovery.found and not recovery.missing:
             return self.store, None, "no ISN is missing"
         told = f"ISNs of {len(recovery.found)} of {len(recovery.found) + len(recovery.missing)} connections found"
@@ -260,7 +267,8 @@ class Session:
         """The next (1) or last (-1) match from `position`; None where there is none."""
         if self.matches is None:
             return None
-        return self.matches.next(self.rows, self.visible, position, step)
+        with self.analysis.lock:
+            return self.matches.next(self.rows, self.visible, position, step)
 
     def row_near(self, connection: int, axis: Axis, position: int) -> int | None:
         """The row of a connection that lies nearest to a position of its timeline's axis."""

@@ -43,7 +43,6 @@ class TimelineView(Vertical):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self.unit = AxisUnit.TIME
         self._transitions: tuple[PlacedTransition, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -65,7 +64,7 @@ class TimelineView(Vertical):
         session = self._session
         report = session.analysis.report
         chosen = session.connection_of(session.connection)
-        picture = None if chosen is None or report is None else picture_of(chosen, report, self.unit)
+        picture = None if chosen is None or report is None else picture_of(chosen, report, session.axis_unit)
         self.lanes.empty_text = empty_words(session)
         self.lanes.show(picture)
         headline = "" if picture is None else _headline(picture)
@@ -77,7 +76,8 @@ class TimelineView(Vertical):
     def toggle_unit(self) -> None:
         """By time, or by frame; the cursor stays on its packet."""
         row = self._row()
-        self.unit = AxisUnit.FRAME if self.unit is AxisUnit.TIME else AxisUnit.TIME
+        session = self._session
+        session.axis_unit = AxisUnit.FRAME if session.axis_unit is AxisUnit.TIME else AxisUnit.TIME
         self.refresh_session()
         if row is not None:
             self.go_to_row(row)

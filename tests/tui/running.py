@@ -72,7 +72,6 @@ async def press(pilot: Run, *keys: str) -> None:
     assert isinstance(app, InspectApp)
     for key in keys:
         await pilot.press(key)
-        await pilot.pause()
         await until(pilot, lambda: not app.is_busy)
 
 

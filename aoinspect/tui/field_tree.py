@@ -183,6 +183,12 @@ class HexPane(LinePane, can_focus=True):
     def on_resize(self) -> None:
         self._fit()
 
+    def on_focus(self) -> None:
+        self.refresh_changed()
+
+    def on_blur(self) -> None:
+        self.refresh_changed()
+
     def _bring_into_view(self, octet: int) -> None:
         line = octet // self.octets_a_line
         height = max(1, self.scrollable_content_region.height)

@@ -5,6 +5,7 @@ What is drawn is `report.lanes`' picture; shapes and their meaning are those of 
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import ClassVar
 
 from rich.text import Text
@@ -68,6 +69,9 @@ class LanesPane(LinePane, can_focus=True):
         self.picture: Picture | None = None
         self.window = Window(0, 0)
         self.position = 0
+        self._texts: dict[int, Text] = {}
+        """Lines without the cursor, of what `_texts_of` says."""
+        self._texts_of: object = None
         self.empty_text = ""
         """What is shown where there is no picture."""
 
@@ -221,7 +225,13 @@ class LanesPane(LinePane, can_focus=True):
 
     def draw_line(self, y: int) -> Strip:
         line = y + self.scroll_offset.y
-        text = self._text(line)
+        drawn = (self.picture, self.window, self.size.width, self.cell_count, self.empty_text)
+        if drawn != self._texts_of:
+            self._texts, self._texts_of = {}, drawn
+        known = self._texts.get(line)
+        if known is None:
+            known = self._texts[line] = self._text(line)
+        text = known.copy()
         cell = self.cursor_cell
         if self.picture is not None and cell is not None and line <= len(self.picture.lanes):
             at = self.label_width + cell
@@ -263,14 +273,16 @@ class LanesPane(LinePane, can_focus=True):
         return text.append_text(self._cells(lane))
 
     def _cells(self, lane: Lane) -> Text:
-        text, count = Text(), self.cell_count
+        count = self.cell_count
         if lane.spans:
             shape = BLOCKS.used if lane.what is LaneWhat.KEY else BLOCKS.asked
-            for span in lane.span_cells(self.window, count):
-                text.append(*((BLOCKS.nothing, "dim") if span is None else (shape, _STYLES[lane.direction])))
-            return text
-        for marks in lane.mark_cells(self.window, count):
-            text.append(*_mark_cell(marks))
+            used = shape, _STYLES[lane.direction]
+            cells = [(BLOCKS.nothing, "dim") if span is None else used for span in lane.span_cells(self.window, count)]
+        else:
+            cells = [_mark_cell(marks) for marks in lane.mark_cells(self.window, count)]
+        text = Text()
+        for (letter, style), alike in groupby(cells):
+            text.append(letter * len(list(alike)), style)
         return text
 
 

@@ -127,6 +127,12 @@ class LineList(LinePane, can_focus=True):
     def on_resize(self) -> None:
         self._bring_into_view()
 
+    def on_focus(self) -> None:
+        self.refresh_changed()
+
+    def on_blur(self) -> None:
+        self.refresh_changed()
+
     # Drawing.
 
     def draw_line(self, y: int) -> Strip:

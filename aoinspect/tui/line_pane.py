@@ -41,12 +41,6 @@ class LinePane(ScrollView):
         if changed:
             self.refresh(*changed)
 
-    def on_focus(self) -> None:
-        self.refresh_changed()
-
-    def on_blur(self) -> None:
-        self.refresh_changed()
-
     def set_extent(self, size: Size) -> None:
         """The pane scrolls over so many columns and lines from now on."""
         if size == self.virtual_size:

@@ -233,7 +233,7 @@ class Navigation(Shell):
         self.packets.toggle_reveal()
 
     def action_copy(self) -> None:
-        if self.view is View.PACKETS and (self.focused is self.packets.tree or isinstance(self.focused, HexPane)):
+        if self.view is View.PACKETS and (self.focused is self.packets.fields or isinstance(self.focused, HexPane)):
             text = self.packets.copied()
         else:
             text = self.list.text_of(self.list.cursor).strip() if self.list.count else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -20,6 +21,23 @@ _BOX = """
     align: center middle;
     & > Vertical { width: 90%; max-width: 100; height: auto; max-height: 95%; border: round $primary; padding: 0 1; }
 """
+
+
+class EditLine(Input):
+    """A line whose keys all take effect in the order in which they came.
+
+    Textual puts letters in at once, but has keys such as backspace and ctrl+u go round by the application first: over a
+    slow line, where several come together, they would take away what was typed behind them.
+    """
+
+    async def _on_key(self, event: events.Key) -> None:
+        own = [] if event.is_printable else self._bindings.key_to_bindings.get(event.key, [])
+        if own:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(own[0].action)
+        else:
+            await super()._on_key(event)
 
 
 class LinePrompt(ModalScreen[str | None]):
@@ -50,7 +68,7 @@ class LinePrompt(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Label(self._question, markup=False)
-            yield Input(self._value, id="line")
+            yield EditLine(self._value, id="line")
             yield Static("", id="problem", markup=False)
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -124,7 +142,7 @@ class KeyPrompt(ModalScreen[KeyDraft | None]):
             yield Label(f"{self._title}: enter or ctrl+s checks again, tab goes on, escape leaves", markup=False)
             for name, words in fields:
                 yield Label(words, markup=False)
-                yield Input(getattr(self._draft, name), id=name, password=name == "secret")
+                yield EditLine(getattr(self._draft, name), id=name, password=name == "secret")
             yield Static("", id="problem", markup=False)
 
     def _typed(self) -> KeyDraft:

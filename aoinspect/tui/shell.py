@@ -22,7 +22,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Static, TabbedContent, TabPane, Tabs
+from textual.widgets import Static, TabbedContent, TabPane, Tabs
 
 from aoinspect.engine.verdicts import Verdict
 from aoinspect.errors import AoinspectError, CaptureError
@@ -32,6 +32,7 @@ from aoinspect.tui.actions import ACTIONS, Action, View, bindings_of, can_be_don
 from aoinspect.tui.analysis import Analysis
 from aoinspect.tui.connections_view import ConnectionsView
 from aoinspect.tui.findings_view import FindingsView
+from aoinspect.tui.key_line import KeyLine
 from aoinspect.tui.keys_view import KeysView
 from aoinspect.tui.line_list import LineList
 from aoinspect.tui.packets_view import PacketsView
@@ -91,6 +92,15 @@ class Shell(App[str | None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self.connections = ConnectionsView(session)
+        self.timeline = TimelineView(session)
+        self.packets = PacketsView(session)
+        self.keys = KeysView(session)
+        self.findings = FindingsView(session)
+        self._tabs = TabbedContent(id="views")
+        self._status_line = Static(id="status", markup=False)
+        self.has_frame = False
+        """Whether there are views yet, and still."""
         self.is_monochrome = False
         self._shown_analysis: Analysis = session.analysis
         self._shown_visible: VisibleRows = session.visible
@@ -108,26 +118,26 @@ class Shell(App[str | None]):
         self._is_viewing = False
 
     def compose(self) -> ComposeResult:
-        session = self.session
         views = {
-            View.CONNECTIONS: ConnectionsView(session),
-            View.TIMELINE: TimelineView(session),
-            View.PACKETS: PacketsView(session),
-            View.KEYS: KeysView(session),
-            View.FINDINGS: FindingsView(session),
+            View.CONNECTIONS: self.connections,
+            View.TIMELINE: self.timeline,
+            View.PACKETS: self.packets,
+            View.KEYS: self.keys,
+            View.FINDINGS: self.findings,
         }
-        with TabbedContent(id="views"):
+        with self._tabs:
             for number, (view, widget) in enumerate(views.items(), 1):
                 with TabPane(f"{number} {view.value.capitalize()}", id=view.value):
                     yield widget
-        yield Static(id="status", markup=False)
-        yield Footer(show_command_palette=False)
+        yield self._status_line
+        yield KeyLine(id="key-line")
 
     def on_mount(self) -> None:
         sys.setswitchinterval(_SWITCH_SECONDS)
         # Every frame of an animation is sent over the line.
         self.animation_level = "none"
         self.query_one(Tabs).can_focus = False
+        self.has_frame = True
         self.theme = THEMES[0]
         self.action_view(View.CONNECTIONS.value)
         self.set_interval(TICK_SECONDS, self.tick)
@@ -140,6 +150,7 @@ class Shell(App[str | None]):
         await super().on_event(event)
 
     def on_unmount(self) -> None:
+        self.has_frame = False
         self.session.close()
 
     def _fatal_error(self) -> None:
@@ -156,27 +167,7 @@ class Shell(App[str | None]):
     @property
     def view(self) -> View:
         """The view that is shown."""
-        return View(self.query_one("#views", TabbedContent).active or View.CONNECTIONS.value)
-
-    @property
-    def packets(self) -> PacketsView:
-        return self.query_one(PacketsView)
-
-    @property
-    def timeline(self) -> TimelineView:
-        return self.query_one(TimelineView)
-
-    @property
-    def keys(self) -> KeysView:
-        return self.query_one(KeysView)
-
-    @property
-    def connections(self) -> ConnectionsView:
-        return self.query_one(ConnectionsView)
-
-    @property
-    def findings(self) -> FindingsView:
-        return self.query_one(FindingsView)
+        return View(self._tabs.active or View.CONNECTIONS.value)
 
     @property
     def list(self) -> LineList:
@@ -195,7 +186,7 @@ class Shell(App[str | None]):
 
     def tick(self) -> None:
         """Shows what is new."""
-        if not self.has_frame:
+        if not self.has_frame or not self.is_running:
             return
         session = self.session
         analysis, visible = session.analysis, session.visible
@@ -237,7 +228,7 @@ class Shell(App[str | None]):
         self._status_state, self._status_due = state, now + _STATUS_SECONDS
         if status != self._shown_status or status.plain != self._shown_status.plain:
             self._shown_status = status
-            self.query_one("#status", Static).update(status, layout=False)
+            self._status_line.update(status, layout=False)
 
     def refresh_view(self) -> None:
         """Brings the shown view up to date, if it is not."""
@@ -306,7 +297,7 @@ class Shell(App[str | None]):
 
     def hand_over(self, call: Callable[..., object], *arguments: object) -> None:
         """Has the thread of the application call something, unless it is leaving."""
-        if self.has_frame:
+        if self.has_frame and self.is_running:
             with suppress(RuntimeError):  # It left meanwhile.
                 self.call_from_thread(call, *arguments)
 
@@ -381,11 +372,6 @@ class Shell(App[str | None]):
         """Keys of one view do nothing in the others."""
         return can_be_done(action, self.view) if self.has_frame else True
 
-    @property
-    def has_frame(self) -> bool:
-        """Whether there are views yet, and still."""
-        return self.is_running and bool(self.screen_stack) and bool(self.screen_stack[0].query("#status"))
-
     def get_system_commands(self, screen: Screen[object]) -> Sequence[SystemCommand]:
         """None: the palette has the table's actions alone, which all have keys."""
         return ()
@@ -400,8 +386,11 @@ class Shell(App[str | None]):
             self.action_view(action.views[0].value)
         self.call_later(self.run_action, action.action)
 
+    def on_key_line_clicked(self, event: KeyLine.Clicked) -> None:
+        self.run_from_palette(event.action)
+
     def action_view(self, name: str) -> None:
-        self.query_one("#views", TabbedContent).active = name
+        self._tabs.active = name
         self.screen.minimize()
         self._enter_view()
         self._main_pane.focus()

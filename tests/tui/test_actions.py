@@ -211,7 +211,7 @@ def test_enter_goes_from_connection_to_timeline_to_packet_to_tree() -> None:
         assert views == [View.TIMELINE, View.PACKETS]
         assert frame(app) == 3
         await press(pilot, "enter")
-        assert app.focused is app.packets.tree
+        assert app.focused is app.packets.fields
 
     drive(check)
 
@@ -275,7 +275,7 @@ def test_t_goes_through_the_time_formats() -> None:
 def test_the_traffic_key_is_hidden_until_it_is_asked_for() -> None:
     async def check(app: InspectApp, pilot: Run) -> None:
         def key_line() -> str:
-            tree = app.packets.tree
+            tree = app.packets.fields
             return next(line for line in map(tree.text_of, range(tree.count)) if "traffic key" in line)
 
         await press(pilot, "3")
@@ -291,7 +291,7 @@ def test_the_traffic_key_is_hidden_until_it_is_asked_for() -> None:
 def test_a_field_lights_its_octets_and_an_octet_chooses_its_field() -> None:
     async def check(app: InspectApp, pilot: Run) -> None:
         await press(pilot, "3", "tab")
-        tree, octets = app.packets.tree, app.packets.octets
+        tree, octets = app.packets.fields, app.packets.octets
         node = tree.node
         assert node is not None
         assert octets.lit == (node.start, node.end) != (0, 0)
@@ -312,7 +312,7 @@ def test_a_field_lights_its_octets_and_an_octet_chooses_its_field() -> None:
 def test_nodes_open_and_close() -> None:
     async def check(app: InspectApp, pilot: Run) -> None:
         await press(pilot, "3", "tab", "g")
-        tree = app.packets.tree
+        tree = app.packets.fields
         assert isinstance(tree, FieldTree)
         closed = tree.count
         await press(pilot, "l")

@@ -41,11 +41,11 @@ class Terminal:
     def screen(self) -> str:
         return self._tmux("capture-pane", "-p")
 
-    def wait_for(self, words: str, seconds: float = 20) -> str:
+    def wait_for(self, words: str, seconds: float = 90) -> str:
         """The screen, once it has `words`."""
         return self.wait_until(lambda screen: words in screen, words, seconds)
 
-    def wait_until(self, condition: Callable[[str], bool], what: str, seconds: float = 20) -> str:
+    def wait_until(self, condition: Callable[[str], bool], what: str, seconds: float = 90) -> str:
         deadline = time.monotonic() + seconds
         while not condition(screen := self.screen()):
             assert time.monotonic() < deadline, f"{what!r} did not come:\n{screen}"
@@ -90,7 +90,7 @@ def test_the_walk_in_a_real_terminal(start: Callable[..., Terminal], tmp_path: P
     terminal.type(str(saved))
     terminal.wait_for(saved.name)
     terminal.keys("Enter")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while not saved.exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)

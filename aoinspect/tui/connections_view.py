@@ -19,8 +19,8 @@ _STANDING = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "ye
 _SHORT = {
     Verdict.VERIFIED: "✓good",
     Verdict.MISMATCH: "✗bad",
-    Verdict.NO_KEY: "✗nokey",
-    Verdict.UNSIGNED: "✗nosig",
+    Verdict.NO_KEY: "nokey",
+    Verdict.UNSIGNED: "nosig",
     Verdict.UNVERIFIABLE: "?open",
 }
 _MEASURED = 500
@@ -36,7 +36,7 @@ class ConnectionsView(Vertical):
         super().__init__()
         self._session = session
         self._shown: tuple[ConnectionResult, ...] = ()
-        self._widths = (20, 3, 11, 4, 5)
+        self._widths = (1, 20, 3, 11, 4, 5)
 
     def compose(self) -> ComposeResult:
         yield LineList(id="connection-list", header=self._header, widest=260)
@@ -59,18 +59,19 @@ class ConnectionsView(Vertical):
             session.connection = self._shown[0].id
         self._tell_facts()
 
-    def _measure(self, measured: tuple[ConnectionResult, ...]) -> tuple[int, int, int, int, int]:
-        """The widths of ends, application, state, a count, and keys."""
+    def _measure(self, measured: tuple[ConnectionResult, ...]) -> tuple[int, int, int, int, int, int]:
+        """The widths of number, ends, application, state, a count, and keys."""
         registry = self._session.registry
         most = max((sum(one.verdicts.values()) for one in measured), default=0)
         words = [
-            (_ends(one), application_of(one, registry), state_of(one), str(most), keys_in_use(one)) for one in measured
+            (str(one.id), _ends(one), application_of(one, registry), state_of(one), str(most), keys_in_use(one))
+            for one in measured
         ]
-        names = ("connection", "app", "state", "pkts", "keys")
-        ends, app, state, count, keys = (
+        names = ("#", "connection", "app", "state", "pkts", "keys")
+        number, ends, app, state, count, keys = (
             max([len(name), *(len(line[column]) for line in words)]) for column, name in enumerate(names)
         )
-        return ends, app, state, count, keys
+        return number, ends, app, state, count, keys
 
     def connection_at(self, position: int) -> ConnectionResult | None:
         return self._shown[position] if position < len(self._shown) else None
@@ -82,11 +83,11 @@ class ConnectionsView(Vertical):
         self._tell_facts()
 
     def _header(self) -> str:
-        ends, app, state, count, keys = self._widths
+        number, ends, app, state, count, keys = self._widths
         counts = " ".join(f"{words:>{max(count, len(words))}}" for words in _SHORT.values())
         return (
-            f"    # {'connection':<{ends}} {'app':<{app}} {'state':<{state}} {'pkts':>{count}} {counts} {'first✗':>6} "
-            f"{'keys':<{keys}} over time"
+            f"  {'#':>{number}} {'connection':<{ends}} {'app':<{app}} {'state':<{state}} {'pkts':>{count}} {counts} "
+            f"{'first✗':>6} {'keys':<{keys}} over time"
         )
 
     def _line(self, position: int) -> Text:
@@ -94,7 +95,7 @@ class ConnectionsView(Vertical):
         session = self._session
         report = session.analysis.report
         assert report is not None
-        ends, app, state, count, keys = self._widths
+        number, ends, app, state, count, keys = self._widths
         mark, style = _STANDING[report.standing(connection)]
         counts = connection.verdicts
         failure = first_failure(connection)
@@ -103,7 +104,7 @@ class ConnectionsView(Vertical):
         )
         return Text.assemble(
             (f"{mark} ", style),
-            f"{connection.id:>3} {_ends(connection):<{ends}} ",
+            f"{connection.id:>{number}} {_ends(connection):<{ends}} ",
             f"{application_of(connection, session.registry):<{app}} {state_of(connection):<{state}} ",
             f"{sum(counts.values()):>{count}} {numbers} {'-' if failure is None else failure[1]:>6} ",
             f"{keys_in_use(connection):<{keys}} {sparkline(session.analysis.activity.get(connection.id, ()))}",

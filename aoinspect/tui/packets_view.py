@@ -43,6 +43,7 @@ class PacketsView(Vertical):
         self._session = session
         self._text = PacketText(session)
         self._visible: VisibleRows = session.visible
+        self._width = self._text.width
         self._view: FrameView | None = None
         self.reveals = False
         self.list = LineList(id="packet-list", header=lambda: self._text.header(), widest=WIDEST)
@@ -67,6 +68,7 @@ class PacketsView(Vertical):
             self.show_all()
         else:
             self.list.set_count(len(self._visible))
+            self._align()
         if follow and was_last and not is_first:
             self.list.go_to(self.list.count - 1)
 
@@ -78,8 +80,15 @@ class PacketsView(Vertical):
         visible = self._visible = session.visible
         cursor = None if session.row is None else visible.position_of(session.row)
         self.list.show(len(visible), self._line, cursor=cursor)
+        self._align()
         if self.list.count:
             self._choose(self.list.cursor)
+
+    def _align(self) -> None:
+        """Has the lines made again whose columns are narrower than those that came later."""
+        if self._text.width != self._width:
+            self._width = self._text.width
+            self.list.forget_lines()
 
     def _line(self, position: int) -> Text:
         visible = self._visible
@@ -94,6 +103,7 @@ class PacketsView(Vertical):
     def on_line_list_moved(self, event: LineList.Moved) -> None:
         if event.pane is self.list:
             event.stop()
+            self._align()
             self._choose(event.position)
         elif event.pane is self.fields:
             event.stop()

@@ -90,7 +90,7 @@ class LinePrompt(ModalScreen[str | None]):
 class ChoicePrompt(ModalScreen[str | None]):
     """One of several, by arrow keys, or by the letter that each begins with."""
 
-    DEFAULT_CSS = f"ChoicePrompt {{ {_BOX} }} ChoicePrompt OptionList {{ height: auto; }}"
+    DEFAULT_CSS = f"ChoicePrompt {{ {_BOX} }} ChoicePrompt OptionList {{ height: auto; border: none; }}"
     BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
 
     def __init__(self, question: str, choices: Sequence[tuple[str, str, str]]) -> None:

@@ -75,6 +75,16 @@ def _palette_name(action: Action) -> str:
     return f"{action.title} ({key_text(action.keys[0])})"
 
 
+class ViewPane(TabPane):
+    """What a tab shows. Unlike Textual's own it is not shown because something in it gets the focus.
+
+    When a view is hidden, the panes beside the focused one are offered the focus first, and would bring it back.
+    """
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        event.prevent_default()
+
+
 class Shell(App[str | None]):
     """The frame. It ends with why nothing could be shown, or None."""
 
@@ -97,6 +107,13 @@ class Shell(App[str | None]):
         self.packets = PacketsView(session)
         self.keys = KeysView(session)
         self.findings = FindingsView(session)
+        self._views: dict[View, Widget] = {
+            View.CONNECTIONS: self.connections,
+            View.TIMELINE: self.timeline,
+            View.PACKETS: self.packets,
+            View.KEYS: self.keys,
+            View.FINDINGS: self.findings,
+        }
         self._tabs = TabbedContent(id="views")
         self._status_line = Static(id="status", markup=False)
         self.has_frame = False
@@ -118,16 +135,9 @@ class Shell(App[str | None]):
         self._is_viewing = False
 
     def compose(self) -> ComposeResult:
-        views = {
-            View.CONNECTIONS: self.connections,
-            View.TIMELINE: self.timeline,
-            View.PACKETS: self.packets,
-            View.KEYS: self.keys,
-            View.FINDINGS: self.findings,
-        }
         with self._tabs:
-            for number, (view, widget) in enumerate(views.items(), 1):
-                with TabPane(f"{number} {view.value.capitalize()}", id=view.value):
+            for number, (view, widget) in enumerate(self._views.items(), 1):
+                with ViewPane(f"{number} {view.value.capitalize()}", id=view.value):
                     yield widget
         yield self._status_line
         yield KeyLine(id="key-line")
@@ -408,9 +418,8 @@ class Shell(App[str | None]):
     def on_tabbed_content_tab_activated(self) -> None:
         """A tab was clicked, or chosen by its number."""
         self._enter_view()
-        focused = self.focused
-        if focused is None or not focused.is_on_screen:
-            self._main_pane.focus()
+        if self.focused is None or self._views[self.view] not in self.focused.ancestors:
+            self.screen.set_focus(self._main_pane)
 
     def action_maximise(self) -> None:
         if self.screen.maximized is not None:

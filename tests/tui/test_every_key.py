@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from textual.widgets import OptionList
 
 from aoinspect.keys import load_keys
 from aoinspect.tui.actions import ACTIONS, MOVES, Action
@@ -141,8 +142,14 @@ def session_for(effect: Effect, folder: Path) -> Session:
 async def from_palette(app: InspectApp, pilot: Run, action: Action) -> None:
     await press(pilot, "ctrl+p")
     await pilot.press(*action.title)
-    await until(pilot, lambda: app.screen.query("OptionList").first().option_count > 0)  # type: ignore[attr-defined]
-    await pilot.press("enter")
+    wanted = f"{action.title} ("
+
+    def hits() -> list[str]:
+        return [str(option.prompt) for option in app.screen.query_one(OptionList).options]
+
+    await until(pilot, lambda: any(hit.startswith(wanted) for hit in hits()))
+    place = next(place for place, hit in enumerate(hits()) if hit.startswith(wanted))
+    await pilot.press(*["down"] * place, "enter")
     await until(pilot, lambda: app._exit or (screen(app) != "CommandPalette" and not app.is_busy))
 
 

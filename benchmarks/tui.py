@@ -51,6 +51,9 @@ class Terminal:
         """Octets that the program has written so far."""
         self.last = b""
         """Those that it wrote since the last key."""
+        self.awaited = b""
+        self.has_come = False
+        """Whether the awaited words have been written, at whatever time."""
 
     def wait(self, condition: Callable[[bytes], bool], seconds: float = PATIENCE_SECONDS) -> bool:
         """Reads until what came since the last key fulfils a condition; whether it did."""
@@ -65,6 +68,7 @@ class Terminal:
                 return False  # It has ended.
             self.octets += len(came)
             self.last += came
+            self.has_come |= bool(self.awaited) and self.awaited in self.last[-len(came) - len(self.awaited) :]
         return True
 
     def rest(self, seconds: float) -> None:
@@ -119,6 +123,7 @@ def press_all(terminal: Terminal, taken: dict[str, list[float]]) -> None:
 def measure(capture: str, keys: str, segments: int) -> None:
     """Opens, presses, prints a table in Markdown."""
     terminal = Terminal([sys.executable, "-m", "aoinspect", "tui", "-q", capture, "--keys", keys])
+    terminal.awaited = f"{segments} packets of".encode()
     rows: list[tuple[str, str]] = []
     terminal.wait(has_words(b"Connections"))
     rows.append(("first screen, from the command on", f"{time.perf_counter() - terminal.started:.2f} s"))
@@ -126,11 +131,9 @@ def measure(capture: str, keys: str, segments: int) -> None:
     rows.append(("first packets", f"{time.perf_counter() - terminal.started:.2f} s"))
     terminal.answer_time(b"3", has_words(b"verdict"))
     while_reading: dict[str, list[float]] = {}
-    is_done = has_words(f"{segments} packets of".encode())
-    while not is_done(terminal.last) and time.perf_counter() - terminal.started < PATIENCE_SECONDS:
+    while not terminal.has_come and time.perf_counter() - terminal.started < PATIENCE_SECONDS:
         press_all(terminal, while_reading)
-        terminal.last = b""
-        terminal.wait(is_done, 1.5)
+        terminal.wait(lambda _: terminal.has_come, 1.5)
     rows.append(("all read and checked", f"{time.perf_counter() - terminal.started:.0f} s"))
     rows += list(_told("while reading: ", while_reading))
     terminal.rest(3)

@@ -134,7 +134,7 @@ class HexPane(LinePane, can_focus=True):
     DEFAULT_CSS = """
     HexPane {
         height: 1fr;
-        scrollbar-size-horizontal: 1;
+        scrollbar-size-horizontal: 0;
         scrollbar-size-vertical: 1;
         & > .hex--lit { background: $primary; color: $text; text-style: bold; }
         & > .hex--cursor { text-style: reverse bold; }
@@ -164,6 +164,8 @@ class HexPane(LinePane, can_focus=True):
         """Shows octets, those from `start` to `end` (exclusive) lit."""
         self.octets = octets
         self.light(start, end)
+        if start >= end:
+            self.scroll_to(y=0, animate=False, immediate=True)
 
     def light(self, start: int, end: int) -> None:
         """Lights others of the same octets, and brings them to the screen."""

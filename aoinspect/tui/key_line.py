@@ -39,7 +39,9 @@ class KeyLine(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.shown = tuple(action for action in ACTIONS if action.is_in_footer)
+        shown = [action for action in ACTIONS if action.is_in_footer]
+        # Whoever has a narrow terminal is to see at least where the rest is told.
+        self.shown = tuple(sorted(shown, key=lambda action: action.name != "help"))
 
     def render_line(self, y: int) -> Strip:
         text = Text(" ", end="")

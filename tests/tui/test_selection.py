@@ -78,7 +78,7 @@ def test_tabs_and_the_bottom_line_are_clicked() -> None:
         await until(pilot, lambda: app.view is View.TIMELINE)
         line = app.query_one("#key-line")
         await pilot.click(line, offset=(2, 0))
-        await until(pilot, lambda: screen(app) == "LinePrompt")
+        await until(pilot, lambda: screen(app) == "TextScreen")
 
     drive(check)
 

@@ -95,6 +95,17 @@ def test_every_view_draws_at_any_size(size: tuple[int, int]) -> None:
     asyncio.run(walk())
 
 
+def test_forty_columns_show_octets_and_where_help_is() -> None:
+    async def walk() -> None:
+        async with running(sample_session("inject"), (40, 15)) as (app, pilot):
+            await press(pilot, "3", "f")
+            screen = screen_text(app)
+            assert "? Help" in screen
+            assert app.packets.octets.octets[:8].hex(" ") in screen
+
+    asyncio.run(walk())
+
+
 def test_a_pipe_is_followed_live_and_checked_again_from_its_start(tmp_path: Path) -> None:
     talk = Conversation().handshake().data("a", 100)
     keys = tmp_path / "keys.toml"

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
 from aoinspect.capture.reader import CaptureReader, open_capture
 from aoinspect.engine.filtering import FilterContext
 from aoinspect.engine.pipeline import Analyzer
-from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.single_frame import CaptureSource
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.frame_view import FrameView, view_frame
@@ -27,6 +26,9 @@ from aoinspect.report.model import Report, build_report
 from aoinspect.tui.listed_table import ListedTable
 from aoinspect.tui.spool import FollowingStream, Spool
 from dissectors.registry import Registry
+
+if TYPE_CHECKING:
+    from aoinspect.engine.recovery import Recovery
 
 BATCH_FRAMES = 2048
 """Frames that are judged at once: some 20 ms, so that whoever waits for `lock` does not wait long."""

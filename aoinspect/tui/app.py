@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from aoinspect.capture.reader import CaptureReader
-from aoinspect.engine.explain import Account
-from aoinspect.engine.recovery import Recovery
 from aoinspect.errors import AoinspectError
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
-from aoinspect.report.explain_text import print_accounts
 from aoinspect.tui.actions import View
 from aoinspect.tui.help_text import help_text
 from aoinspect.tui.key_edits import KeyDraft, draft_of, joined, with_added_key, with_edited_key
@@ -26,6 +23,10 @@ from aoinspect.tui.navigation import Navigation
 from aoinspect.tui.prompts import ChoicePrompt, KeyPrompt, LinePrompt, TextScreen
 from aoinspect.tui.save_menu import SAVINGS, Saving
 from aoinspect.tui.saving import FileExistsAlreadyError
+
+if TYPE_CHECKING:
+    from aoinspect.engine.explain import Account
+    from aoinspect.engine.recovery import Recovery
 
 _YES_NO = (("yes", "y", "yes"), ("no", "n", "no"))
 
@@ -45,11 +46,13 @@ class InspectApp(Navigation):
         self.work("explaining", lambda: self.session.explain(connection), self._show_account)
 
     def _show_account(self, outcome: object) -> None:
-        account = cast(Account, outcome)
+        account = cast("Account", outcome)
         screen = TextScreen(self._account_text(account), [("A", "apply")])
         self.ask(screen, lambda answer: self.action_apply_correction() if answer == "apply" else None)
 
     def _account_text(self, account: Account) -> Text:
+        from aoinspect.report.explain_text import print_accounts
+
         console = Console(
             file=io.StringIO(), width=max(38, self.size.width - 8), color_system="standard", force_terminal=True
         )
@@ -140,7 +143,7 @@ class InspectApp(Navigation):
                 raise KeyboardInterrupt
 
         def take(outcome: object) -> None:
-            store, recovery, told = cast(tuple[KeyStore, Recovery | None, str], outcome)
+            store, recovery, told = cast("tuple[KeyStore, Recovery | None, str]", outcome)
             self.notify(told, title="ISNs")
             if recovery is not None and recovery.found:
                 self._check(store, recovery)

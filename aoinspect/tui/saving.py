@@ -15,7 +15,6 @@ from aoinspect.capture.reader import open_capture
 from aoinspect.capture.rewriting import RECORD_HEAD_LENGTH, CaptureCopy, WholeFile, records_of
 from aoinspect.capture.stored import open_stored
 from aoinspect.capture.stream import OctetStream
-from aoinspect.engine.explain.key_file import CorrectedKeys, key_file_text
 from aoinspect.engine.pipeline import Progress
 from aoinspect.engine.results import ConnectionResult
 from aoinspect.engine.single_frame import CaptureSource, pieces_of
@@ -41,6 +40,8 @@ class FileExistsAlreadyError(UsageError):
 
 def save_keys(store: KeyStore, path: str, *, replaces: bool) -> str:
     """Writes the keys as a key file with mode 0600; what was done, in words. UsageError."""
+    from aoinspect.engine.explain.key_file import CorrectedKeys, key_file_text
+
     if not store.peers:
         raise UsageError("there are no keys to save")
     gaps = tuple({mkt: None for peer in store.peers for mkt in peer.mkts if mkt.secret is None})

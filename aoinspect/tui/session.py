@@ -11,13 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aoinspect.engine.explain import EXPLAIN_BUDGET, Account, explain_connection
-from aoinspect.engine.explain.key_file import correct_keys
 from aoinspect.engine.filtering import Filter, parse_filter
-from aoinspect.engine.recovery import Recovery, recover_isns
 from aoinspect.engine.results import ConnectionResult
 from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import Verdict
@@ -30,6 +28,10 @@ from aoinspect.tui.places import nearest_row, row_of_frame
 from aoinspect.tui.spool import Spool
 from aoinspect.tui.visible_rows import Matches, VisibleRows, next_failure
 from dissectors.registry import Registry
+
+if TYPE_CHECKING:
+    from aoinspect.engine.explain import Account
+    from aoinspect.engine.recovery import Recovery
 
 
 class TimeFormat(Enum):
@@ -179,6 +181,8 @@ class Session:
 
         KeyboardInterrupt raised by `progress` ends the search and keeps what was found.
         """
+        from aoinspect.engine.recovery import recover_isns
+
         analysis = self.analysis
 
         def go_on(tried: int, budget: int) -> None:
@@ -303,6 +307,9 @@ class Session:
         chosen = self.connection_of(connection)
         if chosen is None:
             raise UsageError(f"there is no connection {connection}")
+        # What explains is loaded when something is to be explained: the first screen does not wait for it.
+        from aoinspect.engine.explain import EXPLAIN_BUDGET, explain_connection
+
         analysis = self.analysis
         with analysis.lock:
             account = explain_connection(
@@ -313,6 +320,8 @@ class Session:
 
     def corrected(self, connection: int) -> KeyStore:
         """The keys with what the explanation of a connection corrects. UsageError where it corrects nothing."""
+        from aoinspect.engine.explain.key_file import correct_keys
+
         explanations = self.explain(connection).explanations
         corrected = correct_keys(self.store, self.analysis.analyzer.keyring.mkts, explanations)
         if not corrected.corrected:

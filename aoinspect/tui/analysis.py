@@ -39,6 +39,10 @@ ACTIVITY_BINS = 12
 _REPORT_SHARE = 20
 """A report is made again when reading has gone on for so many times as long as the last one took."""
 _REPORT_EVERY_SECONDS = 0.4
+_REPORT_WAITS_SECONDS = 3.0
+"""So long a report waits for who presses keys to pause."""
+_PAUSE_SECONDS = 0.3
+"""Without a key for so long, somebody pauses."""
 _ACTIVITY_AT_MOST = 200_000
 """Rows up to which activity is counted while reading goes on."""
 _COUNTED_AT_ONCE = 1 << 18
@@ -108,7 +112,7 @@ class Analysis:
                 counts.is_without_times |= bool((batch.times_ns == 0).any())
                 self.analyzer.feed(batch)
                 self.octets_read = reader.octets_read
-                if time.monotonic() >= self._report_due:
+                if self._is_report_due():
                     self._make_report()
             tell()
             if self._is_stopped:
@@ -166,6 +170,12 @@ class Analysis:
 
         stream = self._opened.enter_context(FollowingStream(self._spool, self.name, idle, lambda: self._is_stopped))
         return self._opened.enter_context(open_capture(cast(BinaryIO, stream), batch_frames=BATCH_FRAMES))
+
+    def _is_report_due(self) -> bool:
+        """Whether it is time for a report; while keys are pressed it waits a little, for it cannot be interrupted."""
+        now = time.monotonic()
+        wanted = self._report_due + (_REPORT_WAITS_SECONDS if now < self._quiet_until + _PAUSE_SECONDS else 0.0)
+        return now >= wanted
 
     def _make_report(self) -> None:
         started = time.monotonic()

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import PurePath
 from typing import ClassVar, TypeVar
 
 from rich.text import Text
@@ -24,10 +23,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static, TabbedContent, TabPane, Tabs
 
-from aoinspect.engine.verdicts import Verdict
 from aoinspect.errors import AoinspectError, CaptureError
 from aoinspect.report.layout import printable
-from aoinspect.report.show_text import VERDICT_MARKS
 from aoinspect.tui.actions import ACTIONS, Action, View, bindings_of, can_be_done, key_text
 from aoinspect.tui.analysis import Analysis
 from aoinspect.tui.connections_view import ConnectionsView
@@ -37,13 +34,13 @@ from aoinspect.tui.keys_view import KeysView
 from aoinspect.tui.line_list import LineList
 from aoinspect.tui.packets_view import PacketsView
 from aoinspect.tui.session import Session
+from aoinspect.tui.status_text import status_text
 from aoinspect.tui.timeline_view import TimelineView
 from aoinspect.tui.visible_rows import VisibleRows
 
 TICK_SECONDS = 0.1
 THEMES = ("textual-dark", "textual-light", "without colours")
 Answer = TypeVar("Answer")
-_BAR_CELLS = 12
 _COUNT_SECONDS = _STATUS_SECONDS = 0.4
 """So often at most numbers that grow are drawn again while nothing else changes: over a slow line that counts."""
 _SWITCH_SECONDS = 0.0002
@@ -234,7 +231,7 @@ class Shell(App[str | None]):
         state = self.session.last_change, self.session.visible, self._activity.partition(":")[0], is_running
         if state == self._status_state and now < self._status_due:
             return
-        status = self._status()
+        status = status_text(self.session, self._activity)
         self._status_state, self._status_due = state, now + _STATUS_SECONDS
         if status != self._shown_status or status.plain != self._shown_status.plain:
             self._shown_status = status
@@ -261,39 +258,6 @@ class Shell(App[str | None]):
     def make_stale(self, views: set[View]) -> None:
         """These views no longer show what is so."""
         self._stale |= views
-
-    def _status(self) -> Text:
-        session, analysis = self.session, self.session.analysis
-        text = Text(no_wrap=True, overflow="ellipsis")
-        busy = self._activity or self._progress(session.pending or analysis, is_again=session.pending is not None)
-        if busy:
-            text.append(f"{busy}  ", "bold")
-        totals = analysis.analyzer.totals
-        for verdict in Verdict:
-            count = int(totals.verdicts[verdict])
-            if count:
-                mark, style = VERDICT_MARKS[verdict]
-                text.append(f"{mark} {count} {verdict.word}  ", style)
-        if session.last_change:
-            text.append(f"({session.last_change})  ", "bold")
-        if session.visible.chosen is not None:
-            text.append(f"filter {session.visible.chosen}: {len(session.visible)} shown  ", "bold")
-        name = "standard input" if session.name == "-" else PurePath(session.name).name
-        text.append(f"{totals.frames} packets of {printable(name)}")
-        damage = analysis.analyzer.captures[0].damage if analysis.analyzer.captures else None
-        if damage is not None:
-            text.append(f"  ✗ damaged at octet {damage.offset}: {printable(damage.message)}", "red")
-        return text
-
-    @staticmethod
-    def _progress(analysis: Analysis, *, is_again: bool) -> str:
-        if analysis.is_finished:
-            return ""
-        if analysis.size is None:
-            return "following" if not is_again else "checking again"
-        share = analysis.octets_read / max(1, analysis.size)
-        bar = "█" * int(share * _BAR_CELLS)
-        return f"{'checking again' if is_again else 'reading'} {bar:·<{_BAR_CELLS}} {int(share * 100)} %"
 
     # Work beside the keys.
 

@@ -14,15 +14,17 @@ import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from aoinspect.capture.reader import open_capture
 from aoinspect.engine.filtering import Filter, FilterContext, parse_filter
 from aoinspect.engine.findings import Policy
+from aoinspect.engine.limits import Limits
 from aoinspect.engine.locate import Mask
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse, openable
 from aoinspect.engine.recovery import DEFAULT_CANDIDATES, Recovery, recover_isns
 from aoinspect.engine.table import Rows
+from aoinspect.engine.workers import Workers
 from aoinspect.errors import CaptureError, DissectorError, UsageError
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
@@ -46,6 +48,12 @@ class Reading:
     """As tshark's -d: "udp.port==8472,vxlan"."""
     dissectors: tuple[str, ...] = ()
     """Python files with further dissectors; they are run."""
+    jobs: int | None = 1
+    """Processes that check MACs, this one included; None: one for each processor."""
+    dedupe_ns: int | None = None
+    """Copies of segments that come within so many nanoseconds are left out."""
+    limits: Limits = field(default_factory=Limits)
+    """How much is kept at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +75,16 @@ def verify(
     recover_isn: int = DEFAULT_CANDIDATES,
     decode_as: Sequence[str] = (),
     dissectors: Sequence[PathName] = (),
+    jobs: int | None = 1,
+    executor: Executor | None = None,
 ) -> Report:
-    """The Report of `captures`, which are read as one run in the order given, as `aoinspect verify` reads them.
+    """The Report of `captures`, which are read as one logical capture in the order of time, as `aoinspect verify` does.
 
     `keys` are key files or router configurations, as `--keys` takes them, or a KeyStore that was loaded before; without
     any, connections and KeyIDs are told and nothing is verified. `where` is a filter, `policy` is "rfc", "linux" or
     "observe", `recover_isn` counts candidates for missing ISNs (0: none are sought), `decode_as` and `dissectors` are
-    as on the command line.
+    as on the command line. `jobs` processes check MACs (1: this one alone; None: one for each processor), or any
+    `executor`, which is sent octets and traffic keys; the outcome is the same.
 
     CaptureError where a capture cannot be opened or nothing of any can be read, KeyFileError for key files,
     UsageError (FilterError among them) and DissectorError for the rest.
@@ -84,8 +95,9 @@ def verify(
         recover_isn=recover_isn,
         decode_as=tuple(decode_as),
         dissectors=tuple(os.fspath(path) for path in dissectors),
+        jobs=jobs,
     )
-    return analyse_captures(_paths(captures), load_store(keys), reading).report
+    return analyse_captures(_paths(captures), load_store(keys), reading, executor=executor).report
 
 
 def load_store(keys: KeyStore | PathName | Sequence[PathName] | None) -> KeyStore:
@@ -103,24 +115,27 @@ def analyse_captures(
     *,
     on_rows: RowsListener | None = None,
     executor: Executor | None = None,
+    search_executor: Executor | None = None,
 ) -> Analysed:
     """Reads `captures` as one run, and once more where ISNs were missing and have been found.
 
     `on_rows` is given each batch's rows with the analyser that judged them; where the captures are read again, it is
-    given the rows of another analyser. `executor` searches for ISNs. Errors are those of `verify`.
+    given the rows of another analyser. `executor` checks MACs and searches for ISNs;
+    `search_executor` does the latter alone. Errors are those of `verify`.
     """
     if not captures:
         raise UsageError("no capture is named")
     reading = reading or Reading()
     chosen = None if reading.where is None else parse_filter(reading.where)
     registry = _registry(reading)
-    analyzer = _read(captures, store, registry, chosen, on_rows)
-    recovery: Recovery | None = None
-    is_wanted = store.peers and reading.recover_isn and analyzer.unplaced.by_connection
-    if is_wanted and not analyzer.totals.is_interrupted and all(map(_is_regular, captures)):
-        recovery = recover_isns(analyzer, reading.recover_isn, executor=executor)
-        if recovery.found:
-            analyzer = _read(captures, recovery.extend(store), registry, chosen, on_rows)
+    with Workers(reading.jobs, executor) as workers:
+        analyzer = _read(captures, store, registry, chosen, on_rows, workers, reading)
+        recovery: Recovery | None = None
+        is_wanted = store.peers and reading.recover_isn and analyzer.unplaced.by_connection
+        if is_wanted and not analyzer.totals.is_interrupted and all(map(_is_regular, captures)):
+            recovery = recover_isns(analyzer, reading.recover_isn, executor=search_executor or executor)
+            if recovery.found:
+                analyzer = _read(captures, recovery.extend(store), registry, chosen, on_rows, workers, reading)
     report = build_report(analyzer, reading.policy, recovery)
     if report.unread_captures == report.captures and not report.is_interrupted:
         raise CaptureError(
@@ -135,10 +150,24 @@ def analyse_captures(
 
 
 def _read(
-    captures: Sequence[str], store: KeyStore, registry: Registry, chosen: Filter | None, on_rows: RowsListener | None
+    captures: Sequence[str],
+    store: KeyStore,
+    registry: Registry,
+    chosen: Filter | None,
+    on_rows: RowsListener | None,
+    workers: Workers,
+    reading: Reading,
 ) -> Analyzer:
-    names_stream = chosen is not None and chosen.names_stream
-    analyzer = Analyzer(store, registry, keep_table=False, make_rows=on_rows is not None, count_streams=names_stream)
+    analyzer = Analyzer(
+        store,
+        registry,
+        keep_table=False,
+        make_rows=on_rows is not None,
+        count_streams=chosen is not None and chosen.names_stream,
+        workers=workers,
+        dedupe_ns=reading.dedupe_ns,
+        limits=reading.limits,
+    )
     if chosen is not None:
         context = FilterContext(analyzer)
         wanted = chosen
@@ -149,8 +178,7 @@ def _read(
 
         analyzer.choose_rows = choose
     with ExitStack() as opened:
-        # All are opened before the first is read: a missing file is told at once, not after an hour.
-        readers = [opened.enter_context(open_capture(path)) for path in captures]
+        readers = openable(captures, opened)
         analyse(readers, analyzer, on_rows=None if on_rows is None else lambda rows: on_rows(analyzer, rows))
     return analyzer
 

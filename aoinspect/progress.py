@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Self
 
 from aoinspect.capture.frames import Frame, FrameBatch
 from aoinspect.capture.reader import CaptureReader
-from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.limits import Limits
+from aoinspect.engine.pipeline import Analyzer, Prepared
+from aoinspect.engine.segments import Segments
 from aoinspect.engine.table import Rows
+from aoinspect.engine.workers import Workers
 from aoinspect.keys.model import KeyStore
 from dissectors.registry import Registry
 
@@ -44,15 +47,20 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leaves the terminal to something else; the next `update` shows the bar again."""
         if self._bar is not None:
             self._bar[0].stop()
+            self._bar = None
 
     def update(self, reader: CaptureReader) -> None:
         """Shows how much of the capture has been read; of a pipe, that something is."""
         if not self._is_wanted or time.monotonic() - self._started < PATIENCE_SECONDS:
             return
         if self._bar is None:
-            self._bar = _new_bar()
+            self._bar, self._reader = _new_bar(), None
         progress, task = self._bar
         if reader is not self._reader:
             self._reader = reader
@@ -163,15 +171,35 @@ class InterruptibleAnalyzer(Analyzer):
         *,
         make_rows: bool,
         count_streams: bool = False,
+        workers: Workers | None = None,
+        dedupe_ns: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        """`make_rows` and `count_streams` as Analyzer has them; no table is kept."""
-        super().__init__(store, registry, keep_table=False, make_rows=make_rows, count_streams=count_streams)
+        """All but `interruption` as Analyzer has it; no table is kept."""
+        super().__init__(
+            store,
+            registry,
+            keep_table=False,
+            make_rows=make_rows,
+            count_streams=count_streams,
+            workers=workers,
+            dedupe_ns=dedupe_ns,
+            limits=limits,
+        )
         self._interruption = interruption
 
-    def feed(self, batch: FrameBatch) -> Rows:
+    def locate(self, batch: FrameBatch, number: int) -> Segments:
         with self._interruption.held():
-            return super().feed(batch)
+            return super().locate(batch, number)
 
-    def finish_capture(self, frame_at: Callable[[int], Frame] | None = None) -> Rows:
+    def prepare_segments(self, segments: Segments) -> Prepared | None:
         with self._interruption.held():
-            return super().finish_capture(frame_at)
+            return super().prepare_segments(segments)
+
+    def conclude(self, prepared: Prepared | None) -> Rows:
+        with self._interruption.held():
+            return super().conclude(prepared)
+
+    def finish_capture(self, frame_at: Callable[[int], Frame] | None = None, number: int | None = None) -> Rows:
+        with self._interruption.held():
+            return super().finish_capture(frame_at, number)

@@ -18,7 +18,8 @@ def main() -> None:
     capture, keys = sys.argv[1:]
     marks = [time.process_time()]
     from aoinspect.capture.reader import open_capture
-    from aoinspect.engine.pipeline import Analyzer, analyse
+    from aoinspect.engine.pipeline import Analyzer
+    from aoinspect.engine.reading import analyse
     from aoinspect.keys.load import load_keys
 
     marks.append(time.process_time())

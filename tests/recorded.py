@@ -19,7 +19,8 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from aoinspect.capture.reader import open_capture
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.table import Rows
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore

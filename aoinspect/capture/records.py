@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from aoinspect.capture.frames import I64, U8, U16, Frame, Interface
+from aoinspect.capture.frames import I64, U8, U16, Frame, Interface, SectionHeader
 
 FRAME_LIMIT = 262_144
 """Octets that a captured frame may have whatever the snap length says: what every capture tool allows."""
@@ -74,6 +74,8 @@ class RecordFormat(Protocol):
     comments: dict[int, tuple[str, ...]]
     """Frame number -> the comments of the packet."""
     file_comments: list[str]
+    section_headers: list[SectionHeader]
+    """Those of pcapng so far; none of pcap."""
     skipped_blocks: dict[int, int]
     """pcapng block type -> how many blocks of it were passed over."""
     clamped_times: int

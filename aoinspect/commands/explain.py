@@ -110,7 +110,8 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
 def _compare(options: argparse.Namespace, shared: SharedParts) -> int:
     """What the path between two captures rewrites. Works without keys, and then says nothing of verdicts."""
     from aoinspect.engine.comparison import compare_captures
-    from aoinspect.engine.pipeline import Analyzer, analyse
+    from aoinspect.engine.pipeline import Analyzer
+    from aoinspect.engine.reading import analyse
     from aoinspect.engine.single_frame import CaptureSource
     from aoinspect.progress import ProgressBar
 
@@ -146,7 +147,8 @@ def _read(
     source: CaptureSource, store: KeyStore, registry: Registry, options: argparse.Namespace
 ) -> tuple[Analyzer, CaptureReader]:
     """The capture through an analyser; twice where missing ISNs were found."""
-    from aoinspect.engine.pipeline import Analyzer, analyse
+    from aoinspect.engine.pipeline import Analyzer
+    from aoinspect.engine.reading import analyse
     from aoinspect.progress import ProgressBar
 
     def once(keys: KeyStore) -> tuple[Analyzer, CaptureReader]:
@@ -252,7 +254,9 @@ def _write_keys(
 ) -> None:
     """Writes the corrected key file, with mode 0600 from its first octet on."""
     from aoinspect.engine.explain.key_file import correct_keys, key_file_text
+    from aoinspect.keys.logged_keys import refuse_logs
 
+    refuse_logs(analyzer.keyring.store, "--write cannot correct it")
     explanations = [explanation for account in accounts for explanation in account.explanations]
     corrected = correct_keys(analyzer.keyring.store, analyzer.keyring.mkts, explanations)
     if not corrected.corrected:

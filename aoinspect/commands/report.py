@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +17,15 @@ from typing import TYPE_CHECKING
 from aoinspect.commands.shared import (
     Commands,
     SharedParts,
+    add_dedupe_argument,
     add_filter_argument,
+    add_jobs_argument,
+    add_limit_arguments,
     add_recovery_argument,
-    apply_filter,
-    can_be_read_again,
     demand_one_stdin,
     filter_of,
+    read_and_recover,
+    tell_what_is_not_searched,
 )
 from aoinspect.commands.timeline import chosen_connections
 from aoinspect.commands.verify import POLICIES
@@ -31,7 +33,6 @@ from aoinspect.errors import CaptureError, UsageError
 
 if TYPE_CHECKING:
     from aoinspect.engine.filtering import Filter
-    from aoinspect.engine.pipeline import Analyzer
     from aoinspect.keys.model import KeyStore
     from aoinspect.report.model import Report
     from dissectors.registry import Registry
@@ -55,6 +56,9 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
     shared.add_arguments(parser)
     add_filter_argument(parser)
     add_recovery_argument(parser)
+    add_jobs_argument(parser)
+    add_dedupe_argument(parser)
+    add_limit_arguments(parser)
     parser.add_argument(
         "--policy",
         choices=POLICIES,
@@ -82,7 +86,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     from aoinspect.report.lanes import picture_of
     from aoinspect.report.page_html import page_html
 
-    report = _report(options, store, registry, chosen)
+    report = _report(options, store, registry, chosen, shared)
     for problem in registry.problems:
         shared.tell(f"warning: {problem}")
     drawn = chosen_connections(report, None, show_all=options.all)
@@ -106,21 +110,15 @@ def _demand_writable(output: str, sources: Sequence[str]) -> None:
             raise UsageError(f"cannot write {output}: it is read as well; name another file")
 
 
-def _report(options: argparse.Namespace, store: KeyStore, registry: Registry, chosen: Filter | None) -> Report:
+def _report(
+    options: argparse.Namespace, store: KeyStore, registry: Registry, chosen: Filter | None, shared: SharedParts
+) -> Report:
     """What the captures hold. CaptureError where nothing of any of them can be read."""
     from aoinspect.engine.findings import Policy
-    from aoinspect.engine.recovery import recover_isns
-    from aoinspect.progress import SearchBar
     from aoinspect.report.model import build_report
 
-    analyzer = _read(options, store, registry, chosen)
-    recovery = None
-    is_searched = store.peers and options.recover_isn and can_be_read_again(options.captures)
-    if is_searched and analyzer.unplaced.by_connection and not analyzer.totals.is_interrupted:
-        with SearchBar(is_wanted=_wants_bar(options)) as bar:
-            recovery = recover_isns(analyzer, options.recover_isn, progress=bar.update)
-        if recovery.found:
-            analyzer = _read(options, recovery.extend(store), registry, chosen)
+    analyzer, recovery = read_and_recover(options, store, registry, chosen, shared)
+    tell_what_is_not_searched(analyzer, options, shared.tell)
     report = build_report(analyzer, Policy(options.policy), recovery)
     if report.unread_captures == report.captures and not report.is_interrupted:
         raise CaptureError(
@@ -132,27 +130,6 @@ def _report(options: argparse.Namespace, store: KeyStore, registry: Registry, ch
             )
         )
     return report
-
-
-def _read(options: argparse.Namespace, store: KeyStore, registry: Registry, chosen: Filter | None) -> Analyzer:
-    """All captures through one analyser."""
-    from aoinspect.capture.reader import open_capture
-    from aoinspect.engine.pipeline import Analyzer, analyse
-    from aoinspect.progress import ProgressBar
-
-    names_stream = chosen is not None and chosen.names_stream
-    analyzer = Analyzer(store, registry, keep_table=False, make_rows=False, count_streams=names_stream)
-    apply_filter(chosen, analyzer)
-    with ExitStack() as opened:
-        # All are opened before the first is read: a missing file is told at once.
-        readers = [opened.enter_context(open_capture(path)) for path in options.captures]
-        progress = opened.enter_context(ProgressBar(is_wanted=_wants_bar(options)))
-        analyse(readers, analyzer, progress=progress.update)
-    return analyzer
-
-
-def _wants_bar(options: argparse.Namespace) -> bool:
-    return not options.quiet and sys.stderr.isatty()
 
 
 def _write(page: str, path: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aoinspect.commands.shared import Commands, SharedParts
+from aoinspect.commands.shared import Commands, SharedParts, read_more_keys
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -173,12 +173,11 @@ def _check_combination(options: argparse.Namespace) -> None:
 
 def _wishes(options: argparse.Namespace, store: KeyStore) -> Wishes:
     from aoinspect.engine.resign.wishes import Faults, Wishes
-    from aoinspect.keys import load_keys
 
     if not store.peers and not options.strip:
         raise UsageError("nothing can be signed without keys: give them with --keys FILE")
     return Wishes(
-        new_keys=load_keys(options.sign_keys) if options.sign_keys else None,
+        new_keys=read_more_keys(options.sign_keys, options) if options.sign_keys else None,
         names=dict(options.map),
         faults=Faults(options.faults),
         adds=options.add,

@@ -104,7 +104,8 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
 
 
 def _show_frame(options: argparse.Namespace, store: KeyStore, registry: Registry, shared: SharedParts) -> int:
-    from aoinspect.engine.pipeline import Analyzer, analyse
+    from aoinspect.engine.pipeline import Analyzer
+    from aoinspect.engine.reading import analyse
     from aoinspect.engine.single_frame import CaptureSource
     from aoinspect.progress import ProgressBar
     from aoinspect.report.frame_view import view_frame

@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +17,14 @@ from typing import TYPE_CHECKING
 from aoinspect.commands.shared import (
     Commands,
     SharedParts,
+    add_dedupe_argument,
     add_filter_argument,
-    apply_filter,
+    add_jobs_argument,
+    add_limit_arguments,
+    add_recovery_argument,
     demand_one_stdin,
     filter_of,
+    read_and_recover,
 )
 from aoinspect.errors import CaptureError, UsageError
 
@@ -52,6 +55,10 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
     parser.add_argument("captures", nargs="+", metavar="CAPTURE", help="pcap or pcapng, also compressed; - is stdin")
     shared.add_arguments(parser)
     add_filter_argument(parser)
+    add_recovery_argument(parser)
+    add_jobs_argument(parser)
+    add_dedupe_argument(parser)
+    add_limit_arguments(parser)
     parser.add_argument(
         "--connection",
         action="append",
@@ -119,26 +126,16 @@ def chosen_connections(report: Report, numbers: Sequence[int] | None, *, show_al
 
 def _report(options: argparse.Namespace, shared: SharedParts) -> Report:
     """What the captures hold. CaptureError where nothing of any of them can be read."""
-    from aoinspect.capture.reader import open_capture
-    from aoinspect.engine.pipeline import Analyzer, analyse
-    from aoinspect.progress import ProgressBar
     from aoinspect.report.model import build_report
 
     demand_one_stdin(options.captures)
     chosen = filter_of(options)
     store = shared.load_keys(options)
     registry = shared.load_registry(options)
-    names_stream = chosen is not None and chosen.names_stream
-    analyzer = Analyzer(store, registry, keep_table=False, make_rows=False, count_streams=names_stream)
-    apply_filter(chosen, analyzer)
-    with ExitStack() as opened:
-        # All are opened before the first is read: a missing file is told at once, not after an hour.
-        readers = [opened.enter_context(open_capture(path)) for path in options.captures]
-        progress = opened.enter_context(ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()))
-        analyse(readers, analyzer, progress=progress.update)
+    analyzer, recovery = read_and_recover(options, store, registry, chosen, shared)
     for problem in registry.problems:
         shared.tell(f"warning: {problem}")
-    report = build_report(analyzer)
+    report = build_report(analyzer, recovery=recovery)
     if report.unread_captures == report.captures and not report.is_interrupted:
         raise CaptureError(
             "\n".join(f"{capture.path}: nothing can be read: {_damage(capture)}" for capture in report.captures)

@@ -10,7 +10,7 @@ import argparse
 import gc
 from functools import partial
 
-from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument
+from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, read_more_keys
 from aoinspect.errors import CaptureError
 
 _GARBAGE_AFTER = 20_000
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
         open_capture(options.capture).close()
     demand_terminal()
     session = Session(options.capture, store, registry, spool=spool, recovery_budget=options.recover_isn)
-    app = InspectApp(session)
+    app = InspectApp(session, partial(read_more_keys, options=options))
     # What was loaded up to here stays; looking through it for garbage again and again would hold keys up.
     gc.freeze()
     gc.set_threshold(_GARBAGE_AFTER, 20, 50)

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from aoinspect.commands.shared import (
     Commands,
     SharedParts,
+    add_dedupe_argument,
     add_filter_argument,
+    add_jobs_argument,
+    add_limit_arguments,
     add_recovery_argument,
     apply_filter,
     can_be_read_again,
     demand_one_stdin,
     filter_of,
+    limits_of,
+    tell_what_is_not_searched,
 )
 from aoinspect.errors import CaptureError
 
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from aoinspect.engine.filtering import Filter
     from aoinspect.engine.pipeline import Analyzer, CaptureCounts
     from aoinspect.engine.recovery import Recovery
+    from aoinspect.engine.workers import Workers
     from aoinspect.keys.model import KeyStore
     from aoinspect.progress import Interruption
     from aoinspect.report.model import Report
@@ -65,6 +72,9 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
     shared.add_arguments(parser)
     add_filter_argument(parser)
     add_recovery_argument(parser)
+    add_jobs_argument(parser)
+    add_dedupe_argument(parser)
+    add_limit_arguments(parser)
     parser.add_argument("--format", choices=("text", "json", "jsonl"), default="text", help="default: text")
     parser.add_argument(
         "--policy",
@@ -89,15 +99,18 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     registry = shared.load_registry(options)
 
     from aoinspect.engine.findings import Policy
+    from aoinspect.engine.reading import openable
+    from aoinspect.engine.workers import Workers
     from aoinspect.progress import Interruption
     from aoinspect.report.model import build_report
 
-    captures = _openable(options.captures)
     searches = bool(store.peers and options.recover_isn and can_be_read_again(options.captures))
     is_lines = options.format == "jsonl"
     recovery = None
-    with Interruption() as interruption:
-        reading = _Reading(options, registry, captures, chosen, interruption)
+    with Interruption() as interruption, ExitStack() as opened:
+        workers = opened.enter_context(Workers(options.jobs))
+        captures = openable(options.captures, opened)
+        reading = _Reading(options, registry, captures, chosen, interruption, workers)
         analyzer = reading.read(store, prints_lines=is_lines and not searches)
         if searches and not analyzer.totals.is_interrupted:
             recovery = _recover(analyzer, options)
@@ -109,8 +122,11 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
             "\n".join(f"{capture.path}: nothing can be read: {_damage(capture)}" for capture in report.captures)
         )
     _print_report(report, options, shared.open_console)
+    if workers.problem is not None:
+        shared.tell(f"warning: {workers.problem}")
     if not options.quiet:
         _narrate(report, registry, shared.tell, is_text=options.format == "text")
+    tell_what_is_not_searched(analyzer, options, shared.tell)
     return report.exit_code
 
 
@@ -124,16 +140,18 @@ class _Reading:
         captures: list[str | CaptureReader],
         chosen: Filter | None,
         interruption: Interruption,
+        workers: Workers,
     ) -> None:
         self._options = options
         self._registry = registry
         self._captures = captures
         self._chosen = chosen
         self._interruption = interruption
+        self._workers = workers
 
     def read(self, store: KeyStore, *, prints_lines: bool) -> Analyzer:
         """All captures through an analyser of `store`'s keys; segments are printed as they come if asked for."""
-        from aoinspect.engine.pipeline import analyse
+        from aoinspect.engine.reading import analyse
         from aoinspect.engine.table import Rows
         from aoinspect.progress import InterruptibleAnalyzer, ProgressBar
         from aoinspect.report.json_form import SegmentLines
@@ -145,6 +163,9 @@ class _Reading:
             interruption,
             make_rows=prints_lines,
             count_streams=self._chosen is not None and self._chosen.names_stream,
+            workers=self._workers,
+            dedupe_ns=self._options.dedupe_ns,
+            limits=limits_of(self._options),
         )
         apply_filter(self._chosen, analyzer)
         lines = SegmentLines(analyzer, names_captures=len(self._captures) > 1)
@@ -161,7 +182,7 @@ class _Reading:
 
         with ProgressBar(is_wanted=_wants_bar(self._options)) as bar:
             analyse(
-                _one_by_one(self._captures, interruption),
+                self._captures,
                 analyzer,
                 on_rows=print_rows if prints_lines else None,
                 progress=after_batch,
@@ -184,44 +205,6 @@ def _recover(analyzer: Analyzer, options: argparse.Namespace) -> Recovery | None
 def _wants_bar(options: argparse.Namespace) -> bool:
     """Lines that are printed meanwhile and a bar do not go together on one terminal."""
     return bool(not options.quiet and sys.stderr.isatty() and not (options.format == "jsonl" and sys.stdout.isatty()))
-
-
-def _openable(paths: Sequence[str]) -> list[str | CaptureReader]:
-    """The captures, each tried: a missing file is told at once, not after an hour. CaptureError names all that fail.
-
-    Files are closed again, for there may be more of them than a process may hold open; pipes stay open.
-    """
-    from aoinspect.capture.reader import open_capture
-
-    captures: list[str | CaptureReader] = []
-    mistakes = []
-    for path in paths:
-        try:
-            reader = open_capture(path)
-        except CaptureError as error:
-            mistakes.append(str(error))
-            continue
-        if reader.size is None or path == "-":
-            captures.append(reader)
-        else:
-            reader.close()
-            captures.append(path)
-    if mistakes:
-        raise CaptureError("\n".join(mistakes))
-    return captures
-
-
-def _one_by_one(captures: Sequence[str | CaptureReader], interruption: Interruption) -> Iterator[CaptureReader]:
-    """The readers of `captures`, each open while it is its turn; no further one after SIGINT."""
-    from aoinspect.capture.reader import open_capture
-
-    for capture in captures:
-        if interruption.is_pending:
-            return
-        with interruption.held():
-            reader = open_capture(capture) if isinstance(capture, str) else capture
-        with reader:
-            yield reader
 
 
 def _print_report(report: Report, options: argparse.Namespace, open_console: Callable[[], Console]) -> None:

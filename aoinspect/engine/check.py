@@ -6,21 +6,22 @@ of traffic keys. Candidates are tried rank by rank, all segments of a rank toget
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from aoinspect.ao.algorithms import KeyedMac
-from aoinspect.ao.traffic_keys import kdf_context
+from aoinspect.ao.traffic_keys import find_traffic_key, kdf_context
 from aoinspect.capture.frames import I64, U8, U32, Interface
 from aoinspect.engine.hash_index import ABSENT, HashIndex
 from aoinspect.engine.keyring import KEY_ID_OF_MD5, Binding, Candidate, Keyring
 from aoinspect.engine.locate import Mask
-from aoinspect.engine.macs import Layout, MacInputs, compute_macs, equal_rows
+from aoinspect.engine.macs import Layout, MacInputs, MacPlaces
+from aoinspect.engine.ordering import run_starts
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.segments import Segments
-from aoinspect.engine.verdicts import Method
+from aoinspect.engine.verdicts import Method, Reason
 
 NO_CANDIDATE = -1
 TRAFFIC_KEY_LIMIT = 65_536
@@ -92,7 +93,7 @@ class CandidateLists:
         self.mkts = np.append(self.mkts, [candidate.mkt for candidate in added])
         self.layouts = np.append(self.layouts, np.array(layouts, dtype=np.uint8))
         self.mac_lengths = np.append(self.mac_lengths, [mkt.mac_length for mkt in mkts])
-        self.has_secrets = np.append(self.has_secrets, [mkt.secret is not None for mkt in mkts])
+        self.has_secrets = np.append(self.has_secrets, [mkt.is_keyed for mkt in mkts])
         self.is_refused = np.append(self.is_refused, [candidate.is_refused for candidate in added])
 
 
@@ -108,6 +109,15 @@ class Admission(NamedTuple):
     """Some candidate has a MAC of the captured length."""
     is_checkable: Mask
     """Some candidate has both."""
+
+
+class Foreseen(Protocol):
+    """MACs of a batch that were computed before it is judged."""
+
+    def look_up(
+        self, layout: Layout, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32, snes: U32
+    ) -> tuple[Mask, Mask]:
+        """Which of `rows` were checked under exactly this, and which of these match."""
 
 
 class BatchCheck:
@@ -126,7 +136,9 @@ class BatchCheck:
         self.sides = sides
         self.lists = lists
         self.checker = checker
-        self.inputs = MacInputs(segments)
+        self.inputs = MacInputs(MacPlaces.of(segments))
+        self.foreseen: Foreseen | None = None
+        """MACs that were computed already, or are being."""
         known = checker.lists
         has_list = lists != ABSENT
         self._starts = np.zeros(len(lists), dtype=np.int64)
@@ -134,6 +146,29 @@ class BatchCheck:
         self._starts[has_list] = known.starts[lists[has_list]]
         self._lengths[has_list] = known.lengths[lists[has_list]]
         self.admission = self._admit()
+        packets = segments.packets
+        is_whole = ~segments.is_header_cut & (segments.malformed == Reason.NONE) & ~packets.is_partial
+        self.is_checkable = is_whole & (packets.ends <= packets.limits) & self.admission.is_checkable
+        """All octets that a MAC covers are there, and some candidate can be tried."""
+
+    def first_candidates(self, rows: I64) -> tuple[I64, Mask]:
+        """The candidate that is tried first on each of `rows` (all signed), and whether it can be."""
+        known = self.checker.lists
+        candidates = np.minimum(self._starts[rows], max(len(known.mkts) - 1, 0))
+        can_be_tried = self._lengths[rows] > 0
+        if can_be_tried.any():
+            can_be_tried &= known.has_secrets[candidates]
+            can_be_tried &= known.mac_lengths[candidates] == self.segments.mac_lengths[rows]
+            can_be_tried &= self._allowed(rows, candidates)
+        return candidates, can_be_tried
+
+    def traffic_keys(
+        self, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32
+    ) -> tuple[list[tuple[str, bytes]], list[int]]:
+        """Algorithm and traffic key of each stretch of `rows` that one key signs, and how many rows it has."""
+        keys, counts = key_stretches(mkts, self.pairs[rows], self.sides[rows], source_isns, destination_isns)
+        names = [mkt.algorithm.name for mkt in self.checker.keyring.mkts]
+        return [(names[key[0]], self.checker.derived_key(*key)) for key in keys], counts
 
     def _admit(self) -> Admission:
         count = len(self.lists)
@@ -158,25 +193,27 @@ class BatchCheck:
         if not self.checker.keyring.has_bindings:
             return allowed
         bindings = [self.checker.lists.candidates[candidate].binding for candidate in candidates.tolist()]
-        packets = self.segments.packets
         for binding in {binding for binding in bindings if binding is not None}:
             bound = np.array([other == binding for other in bindings], dtype=np.bool_)
             chosen = np.flatnonzero(bound)
-            allowed[chosen] = self._agrees(binding, packets.interfaces[rows[chosen]], packets.vlans[rows[chosen]])
+            allowed[chosen] = self._agrees(binding, rows[chosen])
         return allowed
 
-    def _agrees(self, binding: Binding, interfaces: I64, vlans: I64) -> Mask:
-        agrees = np.ones(len(interfaces), dtype=np.bool_)
+    def _agrees(self, binding: Binding, rows: I64) -> Mask:
+        packets = self.segments.packets
+        interfaces, vlans, captures = packets.interfaces[rows], packets.vlans[rows], packets.captures[rows]
+        agrees = np.ones(len(rows), dtype=np.bool_)
         if binding.vlan is not None:
             agrees &= (vlans < 0) | (vlans == binding.vlan)
         if binding.interface is not None:
             cooked = (interfaces & 0xFFFFFFFF) - 1
             named = np.zeros(len(interfaces), dtype=np.bool_)
             is_same = np.zeros(len(interfaces), dtype=np.bool_)
-            for interface in self.checker.interfaces:
-                of_interface = (interfaces >> 32) == interface.index
-                named |= of_interface & (interface.name is not None)
-                is_same |= of_interface & (interface.name == binding.interface)
+            for capture in np.unique(captures).tolist():
+                for interface in self.checker.interfaces[capture]:
+                    of_interface = (captures == capture) & ((interfaces >> 32) == interface.index)
+                    named |= of_interface & (interface.name is not None)
+                    is_same |= of_interface & (interface.name == binding.interface)
             if binding.interface.isdecimal():
                 named |= cooked >= 0
                 is_same |= cooked == int(binding.interface)
@@ -202,6 +239,9 @@ class BatchCheck:
             )
             if self.checker.keyring.has_bindings:
                 fits &= self._allowed(rows[open_rows], candidates)
+            if self.checker.keyring.has_logged_keys:
+                isns = (source_isns[open_rows], destination_isns[open_rows])
+                fits &= self._has_traffic_keys(rows[open_rows], candidates, *isns)
             if not fits.all():
                 open_rows, candidates = open_rows[fits], candidates[fits]
             layouts = known.layouts[candidates]
@@ -219,6 +259,31 @@ class BatchCheck:
                 found[picked[matches]] = candidates[chosen][matches]
         return found
 
+    def lacks_traffic_keys(self, rows: I64, source_isns: U32, destination_isns: U32) -> Mask:
+        """Which of `rows`, none verified, may be under a traffic key that the log of their candidates does not hold."""
+        lacks = np.zeros(len(rows), dtype=np.bool_)
+        known = self.checker.lists
+        for rank in range(int(self._lengths[rows].max(initial=0))):
+            listed = np.flatnonzero(self._lengths[rows] > rank)
+            candidates = self._starts[rows[listed]] + rank
+            fits = known.has_secrets[candidates] & self._allowed(rows[listed], candidates)
+            fits &= known.mac_lengths[candidates] == self.segments.mac_lengths[rows[listed]]
+            listed, candidates = listed[fits], candidates[fits]
+            isns = (source_isns[listed], destination_isns[listed])
+            lacks[listed] |= ~self._has_traffic_keys(rows[listed], candidates, *isns)
+        return lacks
+
+    def _has_traffic_keys(self, rows: I64, candidates: I64, source_isns: U32, destination_isns: U32) -> Mask:
+        """Whether the traffic key of each row and candidate is there. One look-up a run of rows under one key."""
+        mkts = self.checker.lists.mkts[candidates]
+        return self.has_traffic_keys(rows, mkts, source_isns, destination_isns)
+
+    def has_traffic_keys(self, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32) -> Mask:
+        """The same for each row and MKT."""
+        keys, counts = key_stretches(mkts, self.pairs[rows], self.sides[rows], source_isns, destination_isns)
+        known = [self.checker.has_traffic_key(*key) for key in keys]
+        return np.repeat(np.array(known, dtype=np.bool_), counts)
+
     def _match(self, layout: Layout, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32, snes: U32) -> Mask:
         """Whether the MACs of `rows` match under `mkts`."""
         digest_lengths = self.checker.digest_lengths[mkts]
@@ -234,37 +299,33 @@ class BatchCheck:
         if layout is Layout.MD5:
             # No traffic key, so no ISNs: one keyed MAC serves the pair.
             source_isns = destination_isns = np.zeros(len(rows), dtype=np.uint32)
-        view, starts, ends = self.inputs.arrange(layout, rows, snes)
-        pairs, sides = self.pairs[rows], self.sides[rows]
-        changes = np.ones(len(rows), dtype=np.bool_)
-        changes[1:] = (mkts[1:] != mkts[:-1]) | (pairs[1:] != pairs[:-1])
-        changes[1:] |= (
-            (sides[1:] != sides[:-1])
-            | (source_isns[1:] != source_isns[:-1])
-            | (destination_isns[1:] != destination_isns[:-1])
-        )
-        firsts = np.flatnonzero(changes)
-        counts = np.diff(firsts, append=len(rows)).tolist()
-        keyed = [
-            self.checker.keyed_mac(*key)
-            for key in zip(
-                mkts[firsts].tolist(),
-                pairs[firsts].tolist(),
-                sides[firsts].tolist(),
-                source_isns[firsts].tolist(),
-                destination_isns[firsts].tolist(),
-                strict=True,
-            )
-        ]
-        joined = compute_macs(view, starts, ends, keyed, counts)
-        computed = np.frombuffer(joined, dtype=np.uint8).reshape(len(rows), -1)
-        lengths = self.segments.mac_lengths[rows]
-        matches = np.zeros(len(rows), dtype=np.bool_)
-        for length in np.flatnonzero(np.bincount(lengths)).tolist():
-            chosen = np.flatnonzero(lengths == length)
-            captured = self.inputs.captured_macs(rows[chosen], length)
-            matches[chosen] = equal_rows(computed[chosen, :length], captured)
-        return matches
+        if self.foreseen is not None:
+            is_known, matches = self.foreseen.look_up(layout, rows, mkts, source_isns, destination_isns, snes)
+            rest = np.flatnonzero(~is_known)
+            if len(rest):
+                isns = (source_isns[rest], destination_isns[rest])
+                matches[rest] = self._compute(layout, rows[rest], mkts[rest], *isns, snes[rest])
+            return matches
+        return self._compute(layout, rows, mkts, source_isns, destination_isns, snes)
+
+    def _compute(
+        self, layout: Layout, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32, snes: U32
+    ) -> Mask:
+        keys, counts = key_stretches(mkts, self.pairs[rows], self.sides[rows], source_isns, destination_isns)
+        return self.inputs.match(layout, rows, snes, [self.checker.keyed_mac(*key) for key in keys], counts)
+
+
+def key_stretches(
+    mkts: I64, pairs: npt.NDArray[np.integer], sides: U8, source_isns: U32, destination_isns: U32
+) -> tuple[list[tuple[int, int, int, int, int]], list[int]]:
+    """The traffic keys of rows (MKT, pair, side, both ISNs) as stretches: each stretch's key, and its number of rows.
+
+    The arrays have one value a row, and rows of one key should stand together.
+    """
+    columns = (mkts, pairs, sides, source_isns, destination_isns)
+    firsts = run_starts(columns)
+    keys = list(zip(*(column[firsts].tolist() for column in columns), strict=True))
+    return keys, np.diff(firsts, append=len(mkts)).tolist()
 
 
 class Checker:
@@ -274,36 +335,58 @@ class Checker:
         self.keyring = keyring
         self.pairs = pairs
         self.lists = CandidateLists(keyring, pairs)
-        self.interfaces: list[Interface] = []
-        """The capture's interfaces, for keys that are bound to one."""
+        self.interfaces: list[list[Interface]] = []
+        """The interfaces of each capture, for keys that are bound to one."""
         self.digest_lengths = np.array([mkt.algorithm.digest_length for mkt in keyring.mkts], dtype=np.int64)
         self._keyed: dict[tuple[int, int, int, int, int], KeyedMac] = {}
+        self._derived: dict[tuple[int, int, int, int, int], bytes] = {}
 
     def begin(self, segments: Segments, pairs: npt.NDArray[np.int32], sides: U8) -> BatchCheck:
         """The check of one batch of protected segments."""
         return BatchCheck(segments, pairs, sides, self.lists.assign(segments, pairs, sides), self)
-
-    def password(self, mkt: int) -> bytes:
-        secret = self.keyring.mkts[mkt].secret
-        assert secret is not None
-        return secret
 
     def keyed_mac(self, mkt: int, pair: int, side: int, source_isn: int, destination_isn: int) -> KeyedMac:
         """The keyed MAC of one traffic key (RFC 5925 5.2), from the cache where it was used before."""
         key = (mkt, pair, side, source_isn, destination_isn)
         keyed = self._keyed.get(key)
         if keyed is None:
-            if len(self._keyed) >= TRAFFIC_KEY_LIMIT:
-                for old in list(self._keyed)[: TRAFFIC_KEY_LIMIT // 2]:
-                    del self._keyed[old]
-            traffic_key = self.traffic_key(mkt, pair, side, source_isn, destination_isn)
-            keyed = self._keyed[key] = self.keyring.mkts[mkt].algorithm.keyed_mac(traffic_key)
+            _forget_half(self._keyed)
+            keyed = self._keyed[key] = self.keyring.mkts[mkt].algorithm.keyed_mac(self.derived_key(*key))
         return keyed
 
+    def derived_key(self, mkt: int, pair: int, side: int, source_isn: int, destination_isn: int) -> bytes:
+        """The same traffic key as octets, from the cache where it was derived before."""
+        key = (mkt, pair, side, source_isn, destination_isn)
+        derived = self._derived.get(key)
+        if derived is None:
+            _forget_half(self._derived)
+            derived = self._derived[key] = self.traffic_key(*key)
+        return derived
+
+    def has_traffic_key(self, mkt: int, pair: int, side: int, source_isn: int, destination_isn: int) -> bool:
+        """Whether the traffic key is there: always for a secret, and where the log holds it for a key of a log."""
+        if self.keyring.mkts[mkt].logged is None:
+            return self.keyring.mkts[mkt].is_keyed
+        return self._find_traffic_key(mkt, pair, side, source_isn, destination_isn) is not None
+
     def traffic_key(self, mkt: int, pair: int, side: int, source_isn: int, destination_isn: int) -> bytes:
-        """The traffic key of segments that `side` of `pair` sends."""
+        """The traffic key of segments that `side` of `pair` sends; ask `has_traffic_key` for keys of a log."""
+        traffic_key = self._find_traffic_key(mkt, pair, side, source_isn, destination_isn)
+        assert traffic_key is not None
+        return traffic_key
+
+    def _find_traffic_key(self, mkt: int, pair: int, side: int, source_isn: int, destination_isn: int) -> bytes | None:
         source, destination = self.pairs.ends[pair][side], self.pairs.ends[pair][1 - side]
         context = kdf_context(
             source.address, destination.address, source.port, destination.port, source_isn, destination_isn
         )
-        return self.keyring.mkts[mkt].algorithm.derive(self.password(mkt), context)
+        return find_traffic_key(self.keyring.mkts[mkt], context)
+
+
+def _forget_half(
+    cache: dict[tuple[int, int, int, int, int], KeyedMac] | dict[tuple[int, int, int, int, int], bytes],
+) -> None:
+    """Makes room in a full cache: its older half goes."""
+    if len(cache) >= TRAFFIC_KEY_LIMIT:
+        for old in list(cache)[: TRAFFIC_KEY_LIMIT // 2]:
+            del cache[old]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from aoinspect.capture.frames import I64, U8, U32
 from aoinspect.engine.columns import Columns
+from aoinspect.engine.limits import Excess, Limits
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.verdicts import IsnSource
@@ -90,8 +91,10 @@ class Connections:
     does not match to be wrong; `guesses_left`.
     """
 
-    def __init__(self, pairs: PairTable) -> None:
+    def __init__(self, pairs: PairTable, limits: Limits | None = None, excess: Excess | None = None) -> None:
         self.pair_table = pairs
+        self._limit = (limits or Limits()).connections
+        self._excess = excess if excess is not None else Excess()
         self._columns = Columns(_COLUMNS)
         self._of_pairs = Columns(_PAIR_COLUMNS)
         self.of_pair: list[list[int]] = []
@@ -229,8 +232,19 @@ class Connections:
             self.open(pair)
 
     def open(self, pair: int, *, opener: int = OPENER_UNKNOWN) -> int:
-        """Enters another connection of `pair`; its number. Where there are too many, the oldest of its kind ends."""
+        """Enters another connection of `pair`; its number. Where there are too many, the oldest of its kind ends.
+
+        Beyond the limit of a run, a pair's last connection that no MAC has confirmed stands for the new one as well.
+        """
         alive = self.of_pair[pair]
+        if len(self) >= self._limit and alive:
+            shared = next((known for known in reversed(alive) if not self.is_confirmed[known].any()), NO_CONNECTION)
+            if shared != NO_CONNECTION:
+                self._excess.shared_connections += 1
+                self.has_isn[shared] = False
+                self.doubts[shared] = Doubt.NONE
+                self.openers[shared] = opener
+                return shared
         if len(alive) >= ALIVE_LIMIT:
             self._end_oldest(alive)
         connection = self._columns.add()

@@ -23,6 +23,8 @@ from aoinspect.engine.verdicts import Method, Reason, Verdict
 SEGMENTS_PER_CONNECTION = 12
 OFFERS_PER_CONNECTION = 1_024
 """Segments of a connection that are looked at before its choice stands: KeyIDs that never repeat cost no more."""
+GROUPS_LIMIT = 262_144
+"""Groups of all connections together that are counted; further ones are not looked at."""
 OCTETS_LIMIT = 64 * 1024 * 1024
 """Octets kept over a whole run."""
 
@@ -96,7 +98,7 @@ class Failures:
         self._offered_by: Counter[int] = Counter()
         """Connection -> the same."""
 
-    def note_batch(self, segments: Segments, sides: U8, judgement: Judgement, is_refused: Mask, capture: int) -> None:
+    def note_batch(self, segments: Segments, sides: U8, judgement: Judgement, is_refused: Mask) -> None:
         """Takes one batch of judged segments (arrays of one length, in capture order)."""
         verdicts = judgement.verdicts
         is_failing = ((verdicts == Verdict.MISMATCH) | (verdicts == Verdict.NO_KEY)) & (segments.methods != Method.NONE)
@@ -117,7 +119,7 @@ class Failures:
         is_open = ~is_closed[inverse]
         for row, group in zip(rows[is_open].tolist(), groups[is_open].tolist(), strict=True):
             if not self._is_closed(group):
-                self._offer(row, group, Occasion(int(occasions[row])), segments, sides, judgement, capture)
+                self._offer(row, group, Occasion(int(occasions[row])), segments, sides, judgement)
 
     def of(self, connection: int, occasion: Occasion) -> tuple[FailingSegment, ...]:
         """The kept segments of one connection: SYNs, then SYN-ACKs, then the others, each in capture order."""
@@ -125,6 +127,10 @@ class Failures:
         return tuple(sorted(kept, key=lambda segment: (_syn_rank(segment), segment.capture, segment.frame)))
 
     def _is_closed(self, group: int) -> bool:
+        if group not in self._offered and len(self._offered) >= GROUPS_LIMIT:
+            if _connection_of(group) not in self._kept:
+                self.unkept.add(_connection_of(group))
+            return True
         return (
             self._offered[group] >= SEGMENTS_PER_CONNECTION
             or self._offered_by[_connection_of(group)] >= OFFERS_PER_CONNECTION
@@ -138,7 +144,6 @@ class Failures:
         segments: Segments,
         sides: U8,
         judgement: Judgement,
-        capture: int,
     ) -> None:
         connection = _connection_of(group)
         self._offered[group] += 1
@@ -146,7 +151,7 @@ class Failures:
         kept = self._kept.setdefault(connection, [])
         if len(kept) >= SEGMENTS_PER_CONNECTION and not self._make_room(kept, group):
             return
-        segment = _segment(row, occasion, segments, sides, judgement, capture)
+        segment = _segment(row, occasion, segments, sides, judgement)
         if self.octets_kept + len(segment.octets) > OCTETS_LIMIT:
             if not kept:
                 self.unkept.add(connection)
@@ -184,9 +189,7 @@ def _syn_rank(segment: FailingSegment) -> int:
     return 2 if not flags & SYN else 1 if flags & ACK else 0
 
 
-def _segment(
-    row: int, occasion: Occasion, segments: Segments, sides: U8, judgement: Judgement, capture: int
-) -> FailingSegment:
+def _segment(row: int, occasion: Occasion, segments: Segments, sides: U8, judgement: Judgement) -> FailingSegment:
     packets = segments.packets
     octets = packets.octets
     width = 16 if packets.is_ipv6[row] else 4
@@ -194,7 +197,7 @@ def _segment(
     start, end = int(packets.starts[row]), int(packets.ends[row])
     rest = _IPV6_REST if packets.is_ipv6[row] else _IPV4_REST
     return FailingSegment(
-        capture=capture,
+        capture=int(packets.captures[row]),
         frame=int(packets.frames[row]),
         time_ns=int(packets.times_ns[row]),
         side=int(sides[row]),

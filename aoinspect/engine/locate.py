@@ -7,6 +7,7 @@ the way (addresses' place, VLAN, interface number, fragments, cuts) is gathered 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -51,15 +52,37 @@ class Packets(NamedTuple):
     """Innermost 802.1Q VLAN identifier; -1 without a tag."""
     is_partial: Mask
     """Only the first fragment of a datagram whose other pieces are missing."""
+    captures: I64
+    """Index into the run's captures; 0 where there is no run."""
+    orders: I64
+    """Where the segment stands among all of a run, in the order in which they are judged; 0 where there is no run."""
 
     @property
     def size(self) -> int:
         """Number of segments."""
         return len(self.starts)
 
-    def select(self, rows: npt.NDArray[np.intp] | Mask) -> Packets:
+    def select(self, rows: npt.NDArray[np.intp] | Mask | slice) -> Packets:
         """The same for some rows; `octets` is shared."""
         return Packets._make((self.octets, *(column[rows] for column in self[1:])))
+
+
+def joined(parts: Sequence[Packets]) -> tuple[Packets, list[int]]:
+    """All rows of `parts`, one part after the other, and how far the positions of each part have moved."""
+    moved, shifts, shift = [], [], 0
+    for part in parts:
+        moved.append(
+            part._replace(
+                sources=part.sources + shift,
+                destinations=part.destinations + shift,
+                starts=part.starts + shift,
+                ends=part.ends + shift,
+                limits=part.limits + shift,
+            )
+        )
+        shifts.append(shift)
+        shift += len(part.octets)
+    return Packets._make(np.concatenate(columns) for columns in zip(*moved, strict=True)), shifts
 
 
 class FragmentPieces(NamedTuple):
@@ -233,6 +256,8 @@ class _Walk:
             interfaces=self.interfaces,
             vlans=self.vlans,
             is_partial=np.zeros(len(batch), dtype=np.bool_),
+            captures=np.zeros(len(batch), dtype=np.int64),
+            orders=np.zeros(len(batch), dtype=np.int64),
         )
         return columns if everything else columns.select(found)
 

@@ -103,7 +103,7 @@ class Marks:
     def __len__(self) -> int:
         return len(self._columns)
 
-    def note_batch(self, segments: Segments, sides: U8, judgement: Judgement, reached: U64, capture: int) -> None:
+    def note_batch(self, segments: Segments, sides: U8, judgement: Judgement, reached: U64) -> None:
         """Takes one batch of judged segments (arrays of one length, in capture order).
 
         `reached`, shape (connections, 2), is the highest position (SNE << 32 | seq) of each connection and side before
@@ -112,7 +112,7 @@ class Marks:
         missing = len(reached) * 2 - len(self._open)
         if missing > 0:
             self._open = np.concatenate([self._open, np.full(missing, NO_MARK, dtype=np.int64)])
-        batch = _Batch(segments, sides, judgement, capture)
+        batch = _Batch(segments, sides, judgement)
         has_flag = (segments.flags & np.uint16(SYN | FIN | RST)) != 0
         if has_flag.any():
             flagged = np.flatnonzero(has_flag)
@@ -199,13 +199,13 @@ class Marks:
         marks = self._columns.add(len(rows)) + np.arange(len(rows), dtype=np.int64)
         self._number("connections")[marks] = batch.groups[rows] >> 1
         self._number("sides")[marks] = batch.groups[rows] & 1
-        self._number("first_captures")[marks] = batch.capture
+        self._number("first_captures")[marks] = batch.captures[rows]
         self._number("first_frames")[marks] = batch.frames[rows]
         self._number("first_times_ns")[marks] = batch.times_ns[rows]
         return marks
 
     def _end(self, batch: _Batch, marks: I64, rows: npt.NDArray[np.intp]) -> None:
-        self._number("last_captures")[marks] = batch.capture
+        self._number("last_captures")[marks] = batch.captures[rows]
         self._number("last_frames")[marks] = batch.frames[rows]
         self._number("last_times_ns")[marks] = batch.times_ns[rows]
 
@@ -245,8 +245,8 @@ class Marks:
 class _Batch:
     """What the marks need of one batch; arrays of one length."""
 
-    def __init__(self, segments: Segments, sides: U8, judgement: Judgement, capture: int) -> None:
-        self.capture = capture
+    def __init__(self, segments: Segments, sides: U8, judgement: Judgement) -> None:
+        self.captures: I64 = segments.packets.captures
         self.frames: I64 = segments.packets.frames
         self.times_ns: I64 = segments.packets.times_ns
         self.verdicts: U8 = judgement.verdicts

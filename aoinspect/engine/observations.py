@@ -47,6 +47,8 @@ class Occurrences:
     """How often a kind was seen from one side of a connection, and where. Grows while a capture is read."""
 
     count: int
+    first_order: int
+    """Where the first stands among all segments of the run."""
     first_capture: int
     first_frame: int
     first_time_ns: int
@@ -64,7 +66,7 @@ class Observations:
         self.unsigned_at_end: dict[int, int] = {}
         """connection * 2 + side -> unsigned segments (RSTs aside) behind that side's last signed one."""
 
-    def note_batch(self, segments: Segments, sides: U8, judgement: Judgement, capture: int) -> None:
+    def note_batch(self, segments: Segments, sides: U8, judgement: Judgement) -> None:
         """Takes one batch of judged segments (arrays of one length, in capture order)."""
         verdicts, reasons = judgement.verdicts, judgement.reasons
         is_odd = verdicts != Verdict.VERIFIED
@@ -75,7 +77,7 @@ class Observations:
         self._follow_unsigned_ends(segments, sides, judgement)
         if not len(rows):
             return
-        view = _View(segments, sides, judgement, capture, rows)
+        view = _View(segments, sides, judgement, rows)
         flags, verdicts, reasons = flags[rows], verdicts[rows], reasons[rows]
         is_ack = (flags & ACK) != 0
         is_rst = (flags & RST) != 0
@@ -123,11 +125,9 @@ class Observations:
         candidates = np.flatnonzero(is_unsigned & is_bare_ack)
         after_close = np.zeros(len(flags), dtype=np.bool_)
         for position in candidates.tolist():
-            place = (view.capture, int(view.segments.packets.frames[view.rows[position]]))
+            order = int(view.segments.packets.orders[view.rows[position]])
             fins = self.of(int(view.connections[position]), Kind.FIN)
-            after_close[position] = len(fins) == 2 and all(
-                (fin.first_capture, fin.first_frame) < place for _, fin in fins
-            )
+            after_close[position] = len(fins) == 2 and all(fin.first_order < order for _, fin in fins)
         self._note(view, Kind.UNSIGNED_RST, is_unsigned & is_rst)
         self._note(view, Kind.UNSIGNED_AFTER_CLOSE, after_close)
         self._note(view, Kind.UNSIGNED, is_unsigned & ~is_rst & ~after_close)
@@ -152,7 +152,8 @@ class Observations:
             if known is None:
                 known = self.found[key] = Occurrences(
                     0,
-                    view.capture,
+                    int(packets.orders[first_row]),
+                    int(packets.captures[first_row]),
                     int(packets.frames[first_row]),
                     int(packets.times_ns[first_row]),
                     0,
@@ -160,7 +161,7 @@ class Observations:
                     0,
                 )
             known.count += count
-            known.last_capture = view.capture
+            known.last_capture = int(packets.captures[last_row])
             known.last_frame = int(packets.frames[last_row])
             known.last_time_ns = int(packets.times_ns[last_row])
 
@@ -171,15 +172,14 @@ class Observations:
             for side in (0, 1)
             if (occurrences := self.found.get((connection, side, kind))) is not None
         ]
-        return sorted(found, key=lambda item: (item[1].first_capture, item[1].first_frame))
+        return sorted(found, key=lambda item: item[1].first_order)
 
 
 class _View:
     """The rows of a batch that anything can be observed on."""
 
-    def __init__(self, segments: Segments, sides: U8, judgement: Judgement, capture: int, rows: I64) -> None:
+    def __init__(self, segments: Segments, sides: U8, judgement: Judgement, rows: I64) -> None:
         self.segments = segments
         self.rows = rows
         self.sides = sides[rows]
         self.connections = judgement.connections[rows].astype(np.int64)
-        self.capture = capture

@@ -17,8 +17,9 @@ from aoinspect.capture.frames import I64
 from aoinspect.engine.columns import Columns
 from aoinspect.engine.hash_index import ABSENT, HashIndex, mix
 from aoinspect.engine.keyring import Endpoint, Keyring, PairKeys
+from aoinspect.engine.limits import Excess, Limits
 from aoinspect.engine.locate import Mask
-from aoinspect.engine.segments import Segments
+from aoinspect.engine.segments import ACK, SYN, Segments
 from aoinspect.engine.verdicts import Method
 from dissectors.octets import fields
 
@@ -57,8 +58,10 @@ def _addresses(octets: npt.NDArray[np.uint8], positions: I64, is_ipv6: Mask) -> 
 class PairTable:
     """The protected socket pairs met so far."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, limits: Limits | None = None, excess: Excess | None = None) -> None:
         self.keyring = keyring
+        self._limit = (limits or Limits()).connections
+        self._excess = excess if excess is not None else Excess()
         self.ends: list[tuple[Endpoint, Endpoint]] = []
         self.keys: list[PairKeys | None] = []
         """What covers each pair; None where no peer entry does."""
@@ -95,14 +98,43 @@ class PairTable:
         pairs = self._index.lookup(hashes)
         missing = np.flatnonzero(pairs == ABSENT)
         if len(missing):
-            is_signed = segments.methods[missing] != Method.NONE
+            is_signed = (segments.methods[missing] != Method.NONE) | segments.has_broken_signature[missing]
             is_covered = self._coverage.test(segments, ends, missing)
             wanted = missing[is_signed | is_covered]
+            if len(wanted) and len(self) + len(wanted) > self._limit // 2:
+                wanted = self._within_limit(segments, hashes, wanted)
             if len(wanted):
                 self._enter(segments, hashes, sides, wanted)
                 pairs = self._index.lookup(hashes)
                 self._unprotect_before_first_signature(missing, is_covered, is_signed, pairs)
         return pairs, sides
+
+    def _within_limit(self, segments: Segments, hashes: U64, wanted: I64) -> I64:
+        """Those of `wanted` whose pairs may still be entered; the others are counted.
+
+        Half of the room is kept for pairs of which more than a SYN is seen, so that a flood of SYNs does not push out
+        the sessions beside it: a SYN-ACK tells both ISNs.
+        """
+        is_more = (segments.flags[wanted] & (SYN | ACK)) != SYN
+        is_met = np.isin(hashes[wanted], hashes[wanted[is_more]])
+        _, firsts, inverse = np.unique(hashes[wanted], return_index=True, return_inverse=True)
+        # In capture order, those of which more than a SYN is seen in either half, the others in the first.
+        order = np.argsort(firsts)
+        room = np.where(is_met[firsts[order]], self._limit, self._limit // 2) - len(self)
+        is_admitted = np.zeros(len(firsts), dtype=np.bool_)
+        admitted = 0
+        for position, most in zip(order.tolist(), room.tolist(), strict=True):
+            if admitted < most:
+                is_admitted[position] = True
+                admitted += 1
+        is_in = is_admitted[inverse]
+        left = wanted[~is_in]
+        if len(left):
+            self._excess.untracked_segments += len(left)
+            if self._excess.first_untracked is None:
+                packets = segments.packets
+                self._excess.first_untracked = int(packets.captures[left[0]]), int(packets.frames[left[0]])
+        return wanted[is_in]
 
     def _enter(self, segments: Segments, hashes: U64, sides: npt.NDArray[np.uint8], wanted: I64) -> None:
         """New pairs, one step each."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,15 +19,19 @@ from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, U8, Damage, Frame,
 from aoinspect.capture.reader import CaptureReader
 from aoinspect.engine.check import NO_CANDIDATE, Checker
 from aoinspect.engine.connections import Connections
+from aoinspect.engine.duplicates import Duplicates
 from aoinspect.engine.failures import Failures
+from aoinspect.engine.foresight import Foresight, foresee
 from aoinspect.engine.hash_index import ABSENT
 from aoinspect.engine.judge import Judge, Judgement
 from aoinspect.engine.keyring import Keyring
-from aoinspect.engine.locate import LocateCounts, Locator, Packets
+from aoinspect.engine.limits import Excess, Limits
+from aoinspect.engine.locate import LocateCounts, Locator, Packets, joined
 from aoinspect.engine.macs import windows
 from aoinspect.engine.marks import Marks
 from aoinspect.engine.observations import Observations
 from aoinspect.engine.pairs import PairTable
+from aoinspect.engine.placing import BatchProgress
 from aoinspect.engine.reassembly import Datagram, Reassembler, batch_of
 from aoinspect.engine.repeats import Repeats
 from aoinspect.engine.segments import ACK, Segments, read_segments
@@ -37,6 +41,7 @@ from aoinspect.engine.tallies import Tallies, Totals
 from aoinspect.engine.timeline import NO_MKT_INDEX, RunRows, Timeline
 from aoinspect.engine.unplaced import UnplacedSegments
 from aoinspect.engine.verdicts import NO_MKT, Coverage, Method, Reason
+from aoinspect.engine.workers import Workers
 from aoinspect.errors import UsageError
 from aoinspect.keys.model import KeyStore
 from dissectors.registry import Registry
@@ -63,6 +68,15 @@ class CaptureCounts:
     first_old_option_frame: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The protected segments of a batch that waits to be judged."""
+
+    progress: BatchProgress
+    foresight: Foresight | None
+    """MACs that workers compute meanwhile."""
+
+
 class Analyzer:
     """The engine's state over a run. Feed it batches, then read `connections`, `tallies`, `timeline` and `table`."""
 
@@ -75,26 +89,35 @@ class Analyzer:
         make_rows: bool = True,
         measure: bool = False,
         count_streams: bool = False,
+        workers: Workers | None = None,
+        dedupe_ns: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """`keep_table` keeps a row per protected segment; without it `make_rows` says whether `feed` returns them.
 
         `measure` fills `stage_seconds`; `count_streams` fills `streams`, which a filter that names tcp.stream needs.
+        `workers` compute MACs of batches that are prepared before those in front of them are judged.
+        `dedupe_ns` has copies of segments that come within so many nanoseconds left out.
+        `limits` is how much the run keeps at most; what went beyond is in `excess`.
         """
+        limits = limits or Limits()
+        self.excess = Excess()
         self.keyring = Keyring(store)
         if len(self.keyring.mkts) >= NO_MKT:
             raise UsageError(f"{len(self.keyring.mkts)} different keys: more than the {NO_MKT - 1} that one run takes")
         self.registry = registry if registry is not None else Registry()
-        self.pairs = PairTable(self.keyring)
+        self.pairs = PairTable(self.keyring, limits, self.excess)
         self.checker = Checker(self.keyring, self.pairs)
-        self.connections = Connections(self.pairs)
+        self.connections = Connections(self.pairs, limits, self.excess)
         self.judge = Judge(self.checker, self.connections)
-        self.timeline = Timeline()
+        self.timeline = Timeline(limits, self.excess)
         self.marks = Marks()
         self.observations = Observations()
         self.repeats = Repeats()
         self.failures = Failures()
         self.unplaced = UnplacedSegments()
         self.tallies = Tallies()
+        self.duplicates = None if dedupe_ns is None else Duplicates(dedupe_ns)
         self.streams: Streams | None = Streams() if count_streams else None
         self.table: Table | None = Table() if keep_table else None
         self.captures: list[CaptureCounts] = []
@@ -104,10 +127,13 @@ class Analyzer:
         """A filter: only what it chooses is counted, kept and returned. The verdicts are those of the whole capture."""
         self.stage_seconds: dict[str, float] = {}
         """Seconds of processor time per stage, where `measure` was asked for."""
+        self.workers = workers
         self._makes_rows = keep_table or make_rows
         self._measure = measure
         self._locator = Locator(self.registry)
-        self._reassembler = Reassembler()
+        self._reassemblers: list[Reassembler] = []
+        """Of each capture."""
+        self._segments_prepared = 0
 
     @property
     def totals(self) -> Totals:
@@ -115,46 +141,77 @@ class Analyzer:
         return self.tallies.totals
 
     def begin_capture(self, path: str, interfaces: list[Interface]) -> CaptureCounts:
-        """Starts another capture of the run; `interfaces` may still grow while it is read."""
+        """Starts another capture of the run, the one that batches are of; `interfaces` may still grow meanwhile."""
         capture = CaptureCounts(path)
         self.captures.append(capture)
-        self._locator.counts = capture.located
-        self._reassembler = Reassembler()
-        self.checker.interfaces = interfaces
+        self._reassemblers.append(Reassembler())
+        self.checker.interfaces.append(interfaces)
         if self.streams is not None:
             self.streams.begin_capture()
         return capture
 
     def feed(self, batch: FrameBatch) -> Rows:
         """Takes the next batch of the current capture; the table's rows for it, where the run makes rows."""
-        capture = self.captures[-1]
+        return self.conclude(self.prepare(batch))
+
+    def prepare(self, batch: FrameBatch) -> Prepared | None:
+        """The segments of the next batch that are to be judged, by `conclude` and in turn; None where there are none.
+
+        Nothing here depends on a verdict, so some batches may be prepared before the first of them is judged.
+        """
+        return self.prepare_segments(self.locate(batch, len(self.captures) - 1))
+
+    def locate(self, batch: FrameBatch, number: int) -> Segments:
+        """The TCP segments of the next batch of the capture with this number. Captures may be read side by side."""
+        capture = self.captures[number]
         if capture.first_time_ns is None and len(batch):
             capture.first_time_ns = int(batch.times_ns[0])
+        capture.is_without_times |= bool((batch.times_ns == 0).any())
         capture.frames += len(batch)
         self.totals.frames += len(batch)
         for link_type in np.flatnonzero(np.bincount(batch.link_types)).tolist():
             if link_type not in capture.link_types:
                 capture.link_types.append(link_type)
+        self._locator.counts = capture.located
         with self._stage("locate"):
             packets, fragments = self._locator.locate(batch)
             if fragments is not None:
-                completed, abandoned = self._reassembler.add(batch, fragments)
+                completed, abandoned = self._reassemblers[number].add(batch, fragments)
                 packets = self._with_datagrams(packets, completed + abandoned)
-        return self._analyse(packets)
+        return self._read_segments(packets, number)
 
-    def finish_capture(self, frame_at: Callable[[int], Frame] | None = None) -> Rows:
-        """Ends the current capture; rows for datagrams whose pieces never came together.
+    def finish_capture(self, frame_at: Callable[[int], Frame] | None = None, number: int | None = None) -> Rows:
+        """Ends a capture (by default the current one); rows for datagrams whose pieces never came together.
 
         `frame_at` reads a record again by its offset: retransmissions are compared with it.
         """
+        number = len(self.captures) - 1 if number is None else number
         if frame_at is not None:
-            self.repeats.compare(len(self.captures) - 1, frame_at, self._payload_of)
-        remaining = self._reassembler.finish()
-        self.totals.incomplete_datagrams += self._reassembler.given_up
+            self.repeats.compare(number, frame_at, self._payload_of)
+        reassembler = self._reassemblers[number]
+        remaining = reassembler.finish()
+        self.totals.incomplete_datagrams += reassembler.given_up
+        self._reassemblers[number] = Reassembler()
         if not remaining:
             return EMPTY
+        self._locator.counts = self.captures[number].located
         packets, _ = self._locate_datagrams(remaining)
-        return self._analyse(packets)
+        return self.conclude(self.prepare_segments(self._read_segments(packets, number)))
+
+    def conclude(self, prepared: Prepared | None) -> Rows:
+        """Judges a prepared batch and reads off what its segments tell; the rows as `feed` gives them."""
+        if prepared is None:
+            return EMPTY
+        progress = prepared.progress
+        with self._stage("select and check"):
+            judgement = self.judge.judge(progress)
+            if prepared.foresight is not None:
+                prepared.foresight.close()
+        with self._stage("read off"):
+            segments, sides = progress.segments, progress.sides
+            is_unplaced = judgement.reasons == Reason.ISN_UNKNOWN
+            self.unplaced.note_batch(segments, progress.pairs, sides, judgement.connections, is_unplaced)
+            return self._read_off(segments, sides, judgement)
 
     def _payload_of(self, frame: Frame) -> bytes | None:
         """The TCP payload of one frame, or None where it is not whole in it."""
@@ -179,40 +236,45 @@ class Analyzer:
 
     # The stages behind `locate`.
 
-    def _analyse(self, packets: Packets) -> Rows:
+    def _read_segments(self, packets: Packets, number: int) -> Segments:
         with self._stage("options"):
+            packets = packets._replace(captures=np.full(packets.size, number, dtype=np.int64))
             segments = read_segments(packets)
-        self.captures[-1].tcp_segments += segments.size
-        self._note_old_options(segments)
+        self.captures[number].tcp_segments += segments.size
+        self._note_old_options(segments, number)
         self.totals.tcp_segments += segments.size
         if self.streams is not None:
             with self._stage("count streams"):
-                self.streams.count(segments)
+                self.streams.count(segments, number)
+        return segments
+
+    def prepare_segments(self, segments: Segments) -> Prepared | None:
+        """What `prepare` gives, of segments in the order in which they are to be judged."""
         with self._stage("connect"):
+            orders = self._segments_prepared + np.arange(segments.size)
+            self._segments_prepared += segments.size
+            segments = segments._replace(packets=segments.packets._replace(orders=orders))
             pairs, sides = self.pairs.assign(segments)
             is_protected = pairs != ABSENT
             if not is_protected.all():
                 rows = np.flatnonzero(is_protected)
                 segments, pairs, sides = segments.select(rows), pairs[rows], sides[rows]
+        if self.duplicates is not None and segments.size:
+            rows = np.flatnonzero(~self.duplicates.find(segments, pairs, sides, _macs(segments)))
+            segments, pairs, sides = segments.select(rows), pairs[rows], sides[rows]
         if not segments.size:
-            return EMPTY
+            return None
         with self._stage("select and check"):
-            judgement = self.judge.judge(segments, pairs, sides)
-        with self._stage("read off"):
-            self.unplaced.note_batch(
-                segments,
-                pairs,
-                sides,
-                judgement.connections,
-                judgement.reasons == Reason.ISN_UNKNOWN,
-                len(self.captures) - 1,
-            )
-            return self._read_off(segments, sides, judgement)
+            progress = self.judge.prepare(segments, pairs, sides)
+            if self.workers is None:
+                return Prepared(progress, None)
+            foresight = progress.check.foreseen = foresee(progress, self.workers)
+            return Prepared(progress, foresight)
 
-    def _note_old_options(self, segments: Segments) -> None:
+    def _note_old_options(self, segments: Segments, number: int) -> None:
         rows = np.flatnonzero(segments.has_old_option)
         if len(rows):
-            capture = self.captures[-1]
+            capture = self.captures[number]
             capture.old_option_segments += len(rows)
             capture.first_old_option_frame = capture.first_old_option_frame or int(segments.packets.frames[rows[0]])
 
@@ -221,6 +283,8 @@ class Analyzer:
         mkts, coverages, is_refused = self._keys_found(segments, judgement)
         macs = _macs(segments)
         if self._makes_rows or self.choose_rows is not None:
+            if self.table is None:
+                self.long_macs.clear()
             self._keep_long_macs(segments)
         if self.choose_rows is not None:
             everything = self._rows(segments, sides, judgement, mkts, coverages, is_refused, macs)
@@ -229,13 +293,12 @@ class Analyzer:
                 return EMPTY
             segments, sides, judgement = segments.select(chosen), sides[chosen], judgement.select(chosen)
             mkts, coverages, is_refused, macs = mkts[chosen], coverages[chosen], is_refused[chosen], macs[chosen]
-        capture = len(self.captures) - 1
-        self.tallies.add(segments, sides, judgement, is_refused, capture, len(self.connections))
-        self.observations.note_batch(segments, sides, judgement, capture)
-        self.marks.note_batch(segments, sides, judgement, self.timeline.reached(len(self.connections)), capture)
+        self.tallies.add(segments, sides, judgement, is_refused, len(self.connections))
+        self.observations.note_batch(segments, sides, judgement)
+        self.marks.note_batch(segments, sides, judgement, self.timeline.reached(len(self.connections)))
         if self.keyring.mkts:
-            self.failures.note_batch(segments, sides, judgement, is_refused, capture)
-        self.repeats.note_batch(segments, sides, judgement, macs, len(self.connections), capture)
+            self.failures.note_batch(segments, sides, judgement, is_refused)
+        self.repeats.note_batch(segments, sides, judgement, macs, len(self.connections))
         signed = (segments.methods != Method.NONE) & (segments.malformed == Reason.NONE)
         rows = np.flatnonzero(signed) if not signed.all() else slice(None)
         packets = segments.packets
@@ -249,6 +312,8 @@ class Analyzer:
                 mkts=mkts[rows],
                 verdicts=judgement.verdicts[rows],
                 coverages=coverages[rows],
+                orders=packets.orders[rows],
+                captures=packets.captures[rows],
                 frames=packets.frames[rows],
                 times_ns=packets.times_ns[rows],
                 positions=(judgement.snes[rows].astype(np.uint64) << np.uint64(32)) | segments.seqs[rows],
@@ -257,7 +322,6 @@ class Analyzer:
                 has_ack=(segments.flags[rows] & ACK) != 0,
             ),
             len(self.connections),
-            len(self.captures) - 1,
         )
         if not self._makes_rows:
             return EMPTY
@@ -305,7 +369,7 @@ class Analyzer:
         packets = segments.packets
         return Rows(
             frame=packets.frames.astype(np.uint64),
-            capture=np.full(segments.size, len(self.captures) - 1, dtype=np.uint16),
+            capture=packets.captures.astype(np.uint16),
             offset=packets.offsets.astype(np.uint64),
             time_ns=packets.times_ns,
             connection=self.tallies.column("number")[judgement.connections].astype(np.uint32),
@@ -333,7 +397,7 @@ class Analyzer:
         for row in np.flatnonzero((segments.mac_lengths > _MAC_OCTETS) & (segments.methods == Method.AO)).tolist():
             start = int(segments.option_starts[row]) + 4
             mac = octets[start : start + int(segments.mac_lengths[row])].tobytes()
-            self.long_macs[len(self.captures) - 1, int(segments.packets.frames[row])] = mac
+            self.long_macs[int(segments.packets.captures[row]), int(segments.packets.frames[row])] = mac
 
     # Reassembled datagrams.
 
@@ -352,17 +416,8 @@ class Analyzer:
         if not datagrams:
             return packets
         added, _ = self._locate_datagrams(datagrams)
-        shift = len(packets.octets)
-        moved = added._replace(
-            sources=added.sources + shift,
-            destinations=added.destinations + shift,
-            starts=added.starts + shift,
-            ends=added.ends + shift,
-            limits=added.limits + shift,
-        )
-        order = np.argsort(np.concatenate([packets.frames, moved.frames]), kind="stable")
-        joined = [np.concatenate(columns)[order] for columns in zip(packets[1:], moved[1:], strict=True)]
-        return Packets._make((np.concatenate([packets.octets, moved.octets]), *joined))
+        both, _ = joined([packets, added])
+        return both.select(np.argsort(both.frames, kind="stable"))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -387,35 +442,6 @@ def _macs(segments: Segments) -> U8:
 
 
 Progress = Callable[[CaptureReader], None]
-
-
-def analyse(
-    readers: Iterable[CaptureReader],
-    analyzer: Analyzer,
-    *,
-    on_rows: Callable[[Rows], None] | None = None,
-    progress: Progress | None = None,
-) -> Analyzer:
-    """Reads all captures through `analyzer`. KeyboardInterrupt ends the reading and is noted in `totals`."""
-    for reader in readers:
-        capture = analyzer.begin_capture(reader.path, reader.interfaces)
-        try:
-            for batch in reader.batches():
-                capture.is_without_times |= bool((batch.times_ns == 0).any())
-                rows = analyzer.feed(batch)
-                if on_rows is not None:
-                    on_rows(rows)
-                if progress is not None:
-                    progress(reader)
-        except KeyboardInterrupt:
-            analyzer.totals.is_interrupted = True
-        rows = analyzer.finish_capture(reader.frame_at)
-        if on_rows is not None:
-            on_rows(rows)
-        capture.damage = reader.damage
-        if analyzer.totals.is_interrupted:
-            break
-    return analyzer
 
 
 def skipped_link_types(captures: list[CaptureCounts]) -> Counter[int]:

@@ -21,6 +21,9 @@ TIMEOUT_NS = 60_000_000_000
 PENDING_LIMIT = 4_096
 """Datagrams kept waiting; beyond it the oldest is given up."""
 
+PENDING_OCTETS_LIMIT = 64 << 20
+"""Octets of their pieces; beyond it the oldest datagram is given up as well."""
+
 ABANDONED_LIMIT = 4_096
 """First pieces of given-up datagrams that are kept for the end; further ones are only counted."""
 
@@ -66,6 +69,7 @@ class Reassembler:
 
     def __init__(self) -> None:
         self._pending: dict[_Identity, _Pending] = {}
+        self._pending_octets = 0
         self._abandoned: list[Datagram] = []
         self.given_up = 0
         """Datagrams that stayed incomplete."""
@@ -88,15 +92,20 @@ class Reassembler:
         for pending in self._pending.values():
             self._give_up(pending)
         self._pending.clear()
+        self._pending_octets = 0
         return sorted(self._abandoned, key=lambda datagram: datagram.frame)
 
     def _expire(self, now_ns: int) -> None:
         while self._pending:
             identity, oldest = next(iter(self._pending.items()))
-            if len(self._pending) <= PENDING_LIMIT and now_ns - oldest.opened_ns < TIMEOUT_NS:
+            is_within = len(self._pending) <= PENDING_LIMIT and self._pending_octets <= PENDING_OCTETS_LIMIT
+            if is_within and now_ns - oldest.opened_ns < TIMEOUT_NS:
                 return
-            del self._pending[identity]
+            self._drop(identity)
             self._give_up(oldest)
+
+    def _drop(self, identity: _Identity) -> None:
+        self._pending_octets -= sum(map(len, self._pending.pop(identity).pieces.values()))
 
     def _give_up(self, pending: _Pending) -> None:
         self.given_up += 1
@@ -141,13 +150,15 @@ class Reassembler:
             return None  # A piece that the snap length cut cannot complete anything.
         if payload:
             # The first copy of a piece counts, as in every stack that fears overlapping fragments (RFC 5722).
+            if offset not in pending.pieces:
+                self._pending_octets += len(payload)
             pending.pieces.setdefault(offset, payload)
         if not has_more and pending.total is None:
             pending.total = offset + len(payload)
         whole = _join(pending)
         if whole is None:
             return None
-        del self._pending[identity]
+        self._drop(identity)
         return _datagram(batch, fragments, position, pending.header, whole, is_complete=True)
 
 

@@ -7,9 +7,8 @@ processors share the work. What is found becomes a `[[connection]]`, and the cap
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -18,6 +17,7 @@ from aoinspect.ao.mkt import Origin
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.unplaced import UnplacedSegment
 from aoinspect.engine.verdicts import Method
+from aoinspect.engine.workers import process_pool, processors
 from aoinspect.keys.model import KeyStore, KnownConnection
 
 DEFAULT_CANDIDATES = 1_000_000
@@ -92,11 +92,16 @@ def recover_isns(
         for connection, segments in sorted(analyzer.unplaced.by_connection.items())
         if not analyzer.connections.has_isn[connection].all()
     ]
-    searches = [search for search in searches if search.tasks]
+    for one in searches:
+        one.try_offered()
+    offered = tuple(search.found for search in searches if search.found is not None)
+    unsearched = tuple(Unrecovered(search.connection, 0) for search in searches if search.is_without_segments)
+    searches = [search for search in searches if search.tasks and search.found is None]
     if not searches or budget <= 0:
-        return Recovery((), tuple(Unrecovered(search.connection, 0) for search in searches), 0, budget)
+        missing = tuple(Unrecovered(search.connection, 0) for search in searches)
+        return Recovery(offered, (*unsearched, *missing), 0, budget)
     spending = _Spending(budget, progress)
-    own_executor = None if executor is not None else ProcessPoolExecutor(os.cpu_count() or 1)
+    own_executor = None if executor is not None else process_pool(processors())
     is_interrupted = False
     try:
         _run_rounds(searches, spending, executor or own_executor)
@@ -106,8 +111,11 @@ def recover_isns(
         if own_executor is not None:
             own_executor.shutdown(wait=not is_interrupted, cancel_futures=True)
     return Recovery(
-        tuple(search.found for search in searches if search.found is not None),
-        tuple(Unrecovered(search.connection, search.bound) for search in searches if search.found is None),
+        (*offered, *(search.found for search in searches if search.found is not None)),
+        (
+            *(Unrecovered(search.connection, search.bound) for search in searches if search.found is None),
+            *unsearched,
+        ),
         spending.spent,
         budget,
         is_interrupted,
@@ -137,12 +145,18 @@ class _Search:
 
     def __init__(self, analyzer: Analyzer, connection: int, segments: list[UnplacedSegment]) -> None:
         self.connection = int(analyzer.tallies.column("number")[connection])
+        self.is_without_segments = not segments
         self.bound = 0
         self.found: Recovered | None = None
         self._analyzer = analyzer
         self._index = connection
         self._segments = segments
-        self.tasks = [(segment, name, task) for segment in segments[:1] for name, task in self._tasks_of(segment)]
+        self.tasks = [
+            (segment, name, task)
+            for segment in segments[:1]
+            for name, task in self._tasks_of(segment)
+            if task.secret is not None
+        ]
 
     def _tasks_of(self, segment: UnplacedSegment) -> Iterator[tuple[str, SearchTask]]:
         """The segment under every key that its KeyID may select."""
@@ -155,7 +169,7 @@ class _Search:
         own, peer = segment.side, 1 - segment.side
         for candidate in keys.candidates(segment.side, Method.AO, segment.key_id):
             mkt = analyzer.keyring.mkts[candidate.mkt]
-            if mkt.secret is None or mkt.mac_length != len(segment.mac):
+            if not mkt.is_keyed or mkt.mac_length != len(segment.mac):
                 continue
             yield (
                 mkt.name,
@@ -169,8 +183,26 @@ class _Search:
                     mac=segment.mac,
                     own_isn=int(isns[own]) if has_isn[own] else None,
                     peer_isn=int(isns[peer]) if has_isn[peer] else None,
+                    traffic_keys=None if mkt.logged is None else mkt.logged.by_context,
                 ),
             )
+
+    def try_offered(self) -> None:
+        """Takes the ISNs that a log tells of a connection of these ends, if the segments agree; that costs nothing."""
+        offered = self._analyzer.keyring.store.offered
+        for segment in self._segments[:1] if offered else ():
+            ends = self._analyzer.pairs.ends[segment.pair]
+            source, destination = (
+                (ip_address(ends[side].address), ends[side].port) for side in (segment.side, 1 - segment.side)
+            )
+            for known in offered:
+                isns = {
+                    (known.local, known.remote): (known.local_isn, known.remote_isn),
+                    (known.remote, known.local): (known.remote_isn, known.local_isn),
+                }
+                told = isns.get((source, destination))
+                if self.found is None and told is not None:
+                    any(self.confirm(segment, name, told) for name, _ in self._tasks_of(segment))
 
     def confirm(self, segment: UnplacedSegment, name: str, isns: tuple[int, int]) -> bool:
         """Takes the ISNs if other segments agree, as far as a short MAC needs them to."""

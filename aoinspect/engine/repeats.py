@@ -45,6 +45,7 @@ class _Batch(NamedTuple):
     codes: I64
     positions: I64
     payload_lengths: I64
+    captures: I64
     frames: I64
     offsets: I64
     macs: U8
@@ -56,6 +57,7 @@ class Comparison:
 
     connection: int
     side: int
+    capture: int
     frame: int
     offset: int
     original_frame: int
@@ -90,9 +92,7 @@ class Repeats:
         self._history: list[_Batch] = []
         self._row_count = 0
 
-    def note_batch(
-        self, segments: Segments, sides: U8, judgement: Judgement, macs: U8, connection_count: int, capture: int
-    ) -> None:
+    def note_batch(self, segments: Segments, sides: U8, judgement: Judgement, macs: U8, connection_count: int) -> None:
         """Takes one batch of judged segments; `macs` are the first 16 octets of each MAC, shape (n, 16)."""
         self._make_room(connection_count * 2)
         rows = np.flatnonzero(
@@ -118,6 +118,7 @@ class Repeats:
             codes,
             positions,
             lengths,
+            packets.captures[rows],
             packets.frames[rows],
             packets.offsets[rows],
             macs[rows],
@@ -127,7 +128,7 @@ class Repeats:
         # A SYN-ACK is repeated until it is answered, however late: only data and the opener's SYN are looked at.
         is_suspect = (positions < before) & ((lengths > 0) | (flags & (SYN | ACK) == SYN))
         if is_suspect.any():
-            self._look_closer(batch, rows, ends, times, acks, is_first, is_suspect, capture)
+            self._look_closer(batch, rows, ends, times, acks, is_first, is_suspect)
         self._remember(batch, ends, times, acks, is_first)
 
     def _make_room(self, size: int) -> None:
@@ -146,7 +147,6 @@ class Repeats:
         acks: I64,
         is_first: Mask,
         is_suspect: Mask,
-        capture: int,
     ) -> None:
         """The segments behind their direction's front, one step each."""
         starts = np.flatnonzero(is_first)
@@ -158,7 +158,7 @@ class Repeats:
             behind = behind[is_suspect[behind]]
             for position in behind.tolist():
                 other = slices.get(code ^ 1, (0, 0))
-                self._judge_replay(batch, rows, ends, times, acks, position, other, capture)
+                self._judge_replay(batch, rows, ends, times, acks, position, other)
                 if len(self._comparisons) < COMPARISON_LIMIT:
                     self._seek_original(batch, start, position)
 
@@ -171,7 +171,6 @@ class Repeats:
         acks: I64,
         position: int,
         other: tuple[int, int],
-        capture: int,
     ) -> None:
         """Notes the segment as replayed if all of it was acknowledged long before."""
         code = int(batch.codes[position])
@@ -187,7 +186,7 @@ class Repeats:
         found = self.replayed.setdefault(key, [])
         if len(found) < 8:
             detail = f"{depth} octets below what had been acknowledged {age_ns / 1e9:.1f} s before"
-            found.append(Repeat(*key, capture, int(batch.frames[position]), detail))
+            found.append(Repeat(*key, int(batch.captures[position]), int(batch.frames[position]), detail))
 
     def _latest_ack(self, code: int, acks: I64, times: I64) -> tuple[int, int]:
         """The acknowledgment number that side `code` sent last, and when it first sent it; `acks` are this batch's."""
@@ -219,12 +218,14 @@ class Repeats:
         if original is None:
             return
         kept, row = original
-        if (kept.macs[row] == batch.macs[position]).all():
+        capture = int(batch.captures[position])
+        if (kept.macs[row] == batch.macs[position]).all() or int(kept.captures[row]) != capture:
             return
         self._comparisons.append(
             Comparison(
                 code >> 1,
                 code & 1,
+                capture,
                 int(batch.frames[position]),
                 int(batch.offsets[position]),
                 int(kept.frames[row]),
@@ -268,9 +269,9 @@ class Repeats:
     def compare(
         self, capture: int, frame_at: Callable[[int], Frame], payload_of: Callable[[Frame], bytes | None]
     ) -> None:
-        """Reads the pairs that are to be compared again, at the end of a capture. A pipe cannot be read again."""
-        comparisons, self._comparisons = self._comparisons, []
-        self._history.clear()
+        """Reads the pairs of a capture that are to be compared again, at its end. A pipe cannot be read again."""
+        comparisons = [pair for pair in self._comparisons if pair.capture == capture]
+        self._comparisons = [pair for pair in self._comparisons if pair.capture != capture]
         for pair in comparisons:
             try:
                 again, original = payload_of(frame_at(pair.offset)), payload_of(frame_at(pair.original_offset))

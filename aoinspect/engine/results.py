@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from aoinspect.engine.connections import OPENED_BY_BOTH, OPENER_UNKNOWN
+from aoinspect.engine.key_plan import KeyPlan, plans_of
 from aoinspect.engine.keyring import Endpoint
 from aoinspect.engine.marks import Mark
 from aoinspect.engine.pipeline import Analyzer
@@ -48,8 +49,10 @@ class FailureSample:
 
     segment: Sample
     direction: str
-    candidates: tuple[str, ...]
+    candidates: tuple[str, ...] = ()
     """Names of the keys that its KeyID selects."""
+    gaps: tuple[str, ...] = ()
+    """Of those without a secret: where they were read, and why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ class ConnectionResult:
     transitions: tuple[KeyTransition, ...]
     marks: tuple[Mark, ...] = ()
     """What stands out, in the order of their first segments; bounded (see `engine.marks`)."""
+    plans: tuple[tuple[str, KeyPlan], ...] = ()
+    """Direction and plan, of each plan that the key files' lifetimes make; the sender's before the receiver's."""
 
 
 def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
@@ -111,7 +116,7 @@ def _connection(
     opener = int(connections.openers[index])
     opened_by = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}.get(opener, "a")
     # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
-    key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.start))
+    key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.order))
     verdicts = analyzer.tallies.column("verdicts")[index].tolist()
     reasons = analyzer.tallies.column("reasons")[index].tolist()
     return ConnectionResult(
@@ -130,7 +135,7 @@ def _connection(
         verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
         reasons={reason.word: reasons[reason] for reason in Reason if reasons[reason]},
         samples=tuple(
-            FailureSample(sample, DIRECTIONS[sample.side ^ a_side], _candidate_names(analyzer, pair, sample))
+            FailureSample(sample, DIRECTIONS[sample.side ^ a_side], *_candidate_names(analyzer, pair, sample))
             for verdict in Verdict
             if (sample := analyzer.tallies.samples.get((index, verdict))) is not None
         ),
@@ -140,6 +145,20 @@ def _connection(
         runs=key_runs,
         transitions=transitions_of(key_runs),
         marks=tuple(analyzer.marks.mark(row, a_side) for row in marks),
+        plans=_plans(analyzer, ends, a_side, key_runs),
+    )
+
+
+def _plans(
+    analyzer: Analyzer, ends: tuple[Endpoint, Endpoint], a_side: int, runs: tuple[KeyRun, ...]
+) -> tuple[tuple[str, KeyPlan], ...]:
+    if not analyzer.keyring.has_lifetimes:
+        return ()
+    used = frozenset(run.mkt_index for run in runs if run.mkt_index is not None)
+    return tuple(
+        (direction, plan)
+        for number, direction in enumerate(DIRECTIONS)
+        for plan in plans_of(analyzer.keyring, ends, number ^ a_side, used)
     )
 
 
@@ -151,13 +170,15 @@ def _isn_source(analyzer: Analyzer, index: int) -> IsnSource:
     return source
 
 
-def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[str, ...]:
-    """The keys that the sample's KeyID selects."""
+def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys that the sample's KeyID selects, and the gaps among them."""
     keys = analyzer.pairs.keys[pair]
     if keys is None or sample.method is Method.NONE:
-        return ()
+        return (), ()
     candidates = keys.candidates(sample.side, sample.method, sample.key_id)
-    return tuple(dict.fromkeys(analyzer.keyring.mkts[candidate.mkt].name for candidate in candidates))
+    mkts = [analyzer.keyring.mkts[index] for index in dict.fromkeys(candidate.mkt for candidate in candidates)]
+    gaps = (f"{mkt.origin.path}: {mkt.gap}" for mkt in mkts if mkt.secret is None)
+    return tuple(dict.fromkeys(mkt.name for mkt in mkts)), tuple(gaps)
 
 
 def _end(end: Endpoint, analyzer: Analyzer, index: int, side: int) -> EndResult:
@@ -185,6 +206,7 @@ def _run(analyzer: Analyzer, run: int, a_side: int) -> KeyRun:
         key_id=int(timeline.key_ids[run]) if is_ao else None,
         rnext_key_id=int(timeline.rnext_key_ids[run]) if is_ao else None,
         mkt=None if mkt == NO_MKT_INDEX else analyzer.keyring.mkts[mkt].name,
+        order=int(timeline.number("first_orders")[run]),
         first_capture=int(timeline.number("captures")[run]),
         first_frame=int(timeline.number("first_frames")[run]),
         last_capture=int(timeline.number("last_captures")[run]),

@@ -50,15 +50,16 @@ class Streams:
     def __init__(self) -> None:
         self._captures: list[U32] = []
         """By frame number - 1; longer than the capture, NO_STREAM where there is none."""
-        self._pairs = _Pairs()
+        self._pairs: list[_Pairs] = []
+        """Of each capture."""
 
     def begin_capture(self) -> None:
         """Starts another capture: Wireshark would open it by itself, and numbers start again."""
         self._captures.append(np.full(1024, NO_STREAM, dtype=np.uint32))
-        self._pairs = _Pairs()
+        self._pairs.append(_Pairs())
 
-    def count(self, segments: Segments) -> None:
-        """Takes the next TCP segments of the current capture, all of them and in the order of frames."""
+    def count(self, segments: Segments, capture: int = -1) -> None:
+        """Takes the next TCP segments of a capture (the last begun), all of them and in the order of frames."""
         packets = segments.packets
         is_seen = (packets.limits - packets.starts >= _SEEN_OCTETS) & ~packets.is_partial
         if not is_seen.all():
@@ -66,15 +67,15 @@ class Streams:
         if not segments.size:
             return
         frames = segments.packets.frames
-        self._make_room(int(frames.max()))
-        self._captures[-1][frames - 1] = self._pairs.streams_of(segments)
+        self._make_room(int(frames.max()), capture)
+        self._captures[capture][frames - 1] = self._pairs[capture].streams_of(segments)
 
-    def _make_room(self, frame: int) -> None:
-        held = self._captures[-1]
+    def _make_room(self, frame: int, capture: int) -> None:
+        held = self._captures[capture]
         if frame > len(held):
             grown = np.full(max(frame, 2 * len(held)), NO_STREAM, dtype=np.uint32)
             grown[: len(held)] = held
-            self._captures[-1] = grown
+            self._captures[capture] = grown
 
     def of_rows(self, captures: U16, frames: U64) -> U32:
         """The streams of rows of the table by their `capture` and `frame` columns; NO_STREAM where there is none."""

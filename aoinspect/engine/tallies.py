@@ -98,9 +98,7 @@ class Tallies:
         if missing:
             self._columns.add(missing)
 
-    def add(
-        self, segments: Segments, sides: U8, judgement: Judgement, is_refused: Mask, capture: int, connection_count: int
-    ) -> None:
+    def add(self, segments: Segments, sides: U8, judgement: Judgement, is_refused: Mask, connection_count: int) -> None:
         """Counts one batch; `connection_count` is how many connections the engine has opened by now."""
         totals = self.totals
         both = int(np.count_nonzero(segments.malformed == Reason.AO_AND_MD5))
@@ -118,13 +116,13 @@ class Tallies:
         reasons = np.flatnonzero(judgement.reasons)
         if len(reasons):
             np.add.at(self.column("reasons"), (connections[reasons], judgement.reasons[reasons]), 1)
-        self._note_extent(connections, segments.packets, capture)
-        self._note_samples(connections, segments, sides, judgement, capture)
+        self._note_extent(connections, segments.packets)
+        self._note_samples(connections, segments, sides, judgement)
         refused = np.flatnonzero(is_refused)
         if len(refused):
-            self._note_refusals(refused, segments, judgement, capture)
+            self._note_refusals(refused, segments, judgement)
 
-    def _note_refusals(self, rows: I64, segments: Segments, judgement: Judgement, capture: int) -> None:
+    def _note_refusals(self, rows: I64, segments: Segments, judgement: Judgement) -> None:
         """Verified segments that the receiving end drops: counts, and the first under each key."""
         connections = judgement.connections[rows].astype(np.int64)
         self.totals.refused += len(rows)
@@ -134,23 +132,21 @@ class Tallies:
             row = rows[first]
             key = (int(judgement.connections[row]), int(judgement.candidates[row]))
             if key not in self.refusals:
-                self.refusals[key] = (capture, int(segments.packets.frames[row]))
+                self.refusals[key] = (int(segments.packets.captures[row]), int(segments.packets.frames[row]))
 
-    def _note_extent(self, connections: I64, packets: Packets, capture: int) -> None:
+    def _note_extent(self, connections: I64, packets: Packets) -> None:
         first_capture = self.column("first_capture")
         fresh = np.flatnonzero(first_capture[connections] < 0)[::-1]
         if len(fresh):
             # Assigning backwards leaves each connection's first segment standing.
-            first_capture[connections[fresh]] = capture
+            first_capture[connections[fresh]] = packets.captures[fresh]
             self.column("first_frame")[connections[fresh]] = packets.frames[fresh]
             self.column("first_time_ns")[connections[fresh]] = packets.times_ns[fresh]
-        self.column("last_capture")[connections] = capture
+        self.column("last_capture")[connections] = packets.captures
         self.column("last_frame")[connections] = packets.frames
         self.column("last_time_ns")[connections] = packets.times_ns
 
-    def _note_samples(
-        self, connections: I64, segments: Segments, sides: U8, judgement: Judgement, capture: int
-    ) -> None:
+    def _note_samples(self, connections: I64, segments: Segments, sides: U8, judgement: Judgement) -> None:
         """The first segment of every verdict but `verified`, per connection."""
         has_sample = self.column("has_sample")
         verdicts = judgement.verdicts
@@ -162,7 +158,7 @@ class Tallies:
         for row in rows[np.unique(codes, return_index=True)[1]].tolist():
             verdict = Verdict(int(verdicts[row]))
             self.samples[int(connections[row]), verdict] = Sample(
-                capture=capture,
+                capture=int(segments.packets.captures[row]),
                 frame=int(segments.packets.frames[row]),
                 side=int(sides[row]),
                 method=Method(int(segments.methods[row])),

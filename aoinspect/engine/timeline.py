@@ -15,6 +15,7 @@ import numpy.typing as npt
 from aoinspect.capture.frames import I64, U8, U32
 from aoinspect.engine.columns import Columns
 from aoinspect.engine.connections import I8, I32, U64
+from aoinspect.engine.limits import Excess, Limits
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.ordering import stable_order
 from aoinspect.engine.verdicts import Coverage, Method, Verdict
@@ -30,6 +31,7 @@ _COLUMNS = {
     "key_ids": (np.uint8, 0, ()),
     "rnext_key_ids": (np.uint8, 0, ()),
     "mkts": (np.int32, NO_MKT_INDEX, ()),
+    "first_orders": (np.int64, 0, ()),
     "captures": (np.int32, 0, ()),
     "first_frames": (np.int64, 0, ()),
     "last_captures": (np.int32, 0, ()),
@@ -50,6 +52,7 @@ class RunRows:
 
     __slots__ = (
         "acks",
+        "captures",
         "connections",
         "coverages",
         "frames",
@@ -58,6 +61,7 @@ class RunRows:
         "key_ids",
         "methods",
         "mkts",
+        "orders",
         "positions",
         "rnext_key_ids",
         "sides",
@@ -76,6 +80,8 @@ class RunRows:
         mkts: I64,
         verdicts: U8,
         coverages: U8,
+        orders: I64,
+        captures: I64,
         frames: I64,
         times_ns: I64,
         positions: U64,
@@ -92,6 +98,8 @@ class RunRows:
         """NO_MKT_INDEX where the segment is not verified."""
         self.verdicts = verdicts
         self.coverages = coverages
+        self.orders = orders
+        self.captures = captures
         self.frames = frames
         self.times_ns = times_ns
         self.positions = positions
@@ -106,8 +114,12 @@ class RunRows:
 class Timeline:
     """All key runs met so far, as columns (one row a run)."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None, excess: Excess | None = None) -> None:
+        self._limits = limits or Limits()
+        self._excess = excess if excess is not None else Excess()
         self._columns = Columns(_COLUMNS)
+        self._run_counts: I64 = np.zeros((0, 2), dtype=np.int64)
+        """Runs of each connection and side."""
         self._open: I32 = np.zeros((0, 2), dtype=np.int32)
         """Run that each connection and side is in, NO_RUN before its first."""
         self._highest: U64 = np.zeros((0, 2), dtype=np.uint64)
@@ -171,10 +183,10 @@ class Timeline:
         return self._highest
 
     def number(self, name: str) -> I64:
-        """A column of whole numbers: captures, first_frames, last_frames, first_times_ns, last_times_ns, segments."""
+        """A column of whole numbers, for example `first_frames`; the names are those of `_COLUMNS`."""
         return cast(I64, self._columns[name])
 
-    def extend(self, rows: RunRows, connection_count: int, capture: int) -> None:
+    def extend(self, rows: RunRows, connection_count: int) -> None:
         """Adds the signed segments of one batch. `connection_count` is the number of connections there are by now."""
         self._make_room(connection_count)
         if not len(rows.frames):
@@ -184,13 +196,14 @@ class Timeline:
         rows, groups = rows.ordered(order), groups[order]
         codes = rows.methods.astype(np.int64) << 16 | rows.key_ids.astype(np.int64) << 8 | rows.rnext_key_ids
         starts = self._piece_starts(groups, codes, rows.mkts)
-        self._add_pieces(rows, groups, codes, starts, capture)
+        self._add_pieces(rows, groups, codes, starts)
 
     def _make_room(self, connection_count: int) -> None:
         missing = connection_count - len(self._open)
         if missing > 0:
             self._open = np.concatenate([self._open, np.full((missing, 2), NO_RUN, dtype=np.int32)])
             self._highest = np.concatenate([self._highest, np.zeros((missing, 2), dtype=np.uint64)])
+            self._run_counts = np.concatenate([self._run_counts, np.zeros((missing, 2), dtype=np.int64)])
             self._acks = np.concatenate([self._acks, np.full((missing, 2), NO_ACK, dtype=np.int64)])
 
     def _piece_starts(self, groups: I64, codes: I64, mkts: I64) -> I64:
@@ -208,7 +221,7 @@ class Timeline:
         is_other &= mkts != mkts[np.maximum(before, 0)]
         return np.flatnonzero(is_start | is_other)
 
-    def _add_pieces(self, rows: RunRows, groups: I64, codes: I64, starts: I64, capture: int) -> None:
+    def _add_pieces(self, rows: RunRows, groups: I64, codes: I64, starts: I64) -> None:
         connections, sides = rows.connections[starts], rows.sides[starts]
         lasts = np.append(starts[1:], len(groups)) - 1
         mkts = np.maximum.reduceat(rows.mkts, starts)
@@ -226,16 +239,24 @@ class Timeline:
             goes_on &= (run_codes == codes[starts]) & (
                 (run_mkts == mkts) | (run_mkts == NO_MKT_INDEX) | (mkts == NO_MKT_INDEX)
             )
-        fresh = np.flatnonzero(~goes_on)
+        is_folded = self._is_over_limit(connections, sides, goes_on, is_first)
+        fresh = np.flatnonzero(~goes_on & ~is_folded)
         runs = open_runs.astype(np.int64)
+        if is_folded.any():
+            runs[is_first & is_folded] = self._open[connections, sides][is_first & is_folded]
         runs[fresh] = self._columns.add(len(fresh)) + np.arange(len(fresh))
+        if is_folded.any():
+            stands = np.where(is_folded & ~is_first, 0, np.arange(len(runs)))
+            runs = runs[np.maximum.accumulate(stands)]
+        np.add.at(self._run_counts, (connections[fresh], sides[fresh]), 1)
         opened, first = runs[fresh], starts[fresh]
         self.connections[opened] = connections[fresh]
         self.sides[opened] = sides[fresh]
         self.methods[opened] = rows.methods[first]
         self.key_ids[opened] = rows.key_ids[first]
         self.rnext_key_ids[opened] = rows.rnext_key_ids[first]
-        self.number("captures")[opened] = capture
+        self.number("first_orders")[opened] = rows.orders[first]
+        self.number("captures")[opened] = rows.captures[first]
         self.number("first_frames")[opened] = rows.frames[first]
         self.number("first_times_ns")[opened] = rows.times_ns[first]
         starts_behind, is_behind = self._follow_positions(rows, starts, is_first, connections, sides)
@@ -243,17 +264,35 @@ class Timeline:
         self.is_behind[opened] = True
         self.is_behind[runs[~is_behind]] = False
         self.starts_with_older_ack[opened] = self._follow_acks(rows, starts, lasts, is_first, connections, sides)[fresh]
-        self.mkts[runs] = np.maximum(self.mkts[runs], mkts)
-        self.number("last_captures")[runs] = capture
+        np.maximum.at(self.mkts, runs, mkts)
+        self.number("last_captures")[runs] = rows.captures[lasts]
         self.number("last_frames")[runs] = rows.frames[lasts]
         self.number("last_times_ns")[runs] = rows.times_ns[lasts]
-        self.number("segments")[runs] += lasts - starts + 1
+        np.add.at(self.number("segments"), runs, lasts - starts + 1)
         for verdict in np.flatnonzero(np.bincount(rows.verdicts)).tolist():
-            self.verdicts[runs, verdict] += np.add.reduceat((rows.verdicts == verdict).astype(np.int64), starts)
+            counts = np.add.reduceat((rows.verdicts == verdict).astype(np.int64), starts)
+            np.add.at(self.verdicts[:, verdict], runs, counts)
         for coverage in np.flatnonzero(np.bincount(rows.coverages)).tolist():
-            self.coverages[runs, coverage] += np.add.reduceat((rows.coverages == coverage).astype(np.int64), starts)
+            counts = np.add.reduceat((rows.coverages == coverage).astype(np.int64), starts)
+            np.add.at(self.coverages[:, coverage], runs, counts)
         is_last = np.append(is_first[1:], True)
         self._open[connections[is_last], sides[is_last]] = runs[is_last]
+
+    def _is_over_limit(self, connections: I32, sides: U8, goes_on: Mask, is_first: Mask) -> Mask:
+        """Which pieces may begin no run of their own, and are counted into the one before."""
+        begins = ~goes_on
+        counts = self._run_counts[connections, sides]
+        room = self._limits.all_key_runs - len(self)
+        if int(counts.max(initial=0)) + len(counts) <= self._limits.key_runs and len(counts) <= room:
+            return np.zeros(len(counts), dtype=np.bool_)
+        so_far = np.cumsum(begins)
+        groups = np.maximum.accumulate(np.where(is_first, np.arange(len(counts)), 0))
+        ranks: I64 = so_far - (so_far[groups] - begins[groups])
+        is_over = begins & ((counts + ranks > self._limits.key_runs) | (so_far > room))
+        # A direction's very first run always stands: connections have a limit of their own.
+        is_over &= (counts > 0) | (ranks > 1)
+        self._excess.folded_runs += int(np.count_nonzero(is_over))
+        return is_over
 
     def _follow_positions(
         self, rows: RunRows, starts: I64, is_first: Mask, connections: I32, sides: U8

@@ -21,8 +21,8 @@ from aoinspect.engine.verdicts import Method
 
 DIRECTIONS = ("a>b", "b>a")
 
-Moment = tuple[int, int]
-"""Capture and frame: orders segments over all captures of a run."""
+Moment = int
+"""Where a segment stands among all of a run, which may be of several captures."""
 
 FIRST = "first"
 PEER_RNEXT = "peer-rnext"
@@ -44,6 +44,7 @@ class KeyRun:
     rnext_key_id: int | None
     mkt: str | None
     """Name of the MKT that verified it; None where none did."""
+    order: Moment
     first_capture: int
     first_frame: int
     last_capture: int
@@ -68,7 +69,8 @@ class KeyRun:
         return self.verdicts["verified"]
 
     @property
-    def start(self) -> Moment:
+    def start(self) -> tuple[int, int]:
+        """Capture and frame of its first segment."""
         return self.first_capture, self.first_frame
 
 
@@ -76,6 +78,7 @@ class KeyRun:
 class KeyTransition:
     """A change of KeyID or RNextKeyID in one direction."""
 
+    order: Moment
     capture: int
     frame: int
     time_ns: int
@@ -97,7 +100,7 @@ def transitions_of(runs: tuple[KeyRun, ...]) -> tuple[KeyTransition, ...]:
     by_direction = {
         direction: sorted(
             (run for run in runs if run.direction == direction and run.method is Method.AO),
-            key=lambda run: run.start,
+            key=lambda run: run.order,
         )
         for direction in DIRECTIONS
     }
@@ -115,13 +118,14 @@ def transitions_of(runs: tuple[KeyRun, ...]) -> tuple[KeyTransition, ...]:
             if before is not None and before.rnext_key_id != run.rnext_key_id:
                 transitions.append(_transition(run, "rnext_key_id", before.rnext_key_id, run.rnext_key_id, None, None))
             before = run
-    return tuple(sorted(transitions, key=lambda transition: (transition.capture, transition.frame)))
+    return tuple(sorted(transitions, key=lambda transition: transition.order))
 
 
 def _transition(
     run: KeyRun, field: str, old: int | None, new: int, trigger: str | None, latency_ns: int | None
 ) -> KeyTransition:
     return KeyTransition(
+        run.order,
         run.first_capture,
         run.first_frame,
         run.first_time_ns,
@@ -147,7 +151,7 @@ class _Sender:
         """KeyID and trigger of the run before, in capture order."""
         self._key_id: int | None = None
         """What the sender is on."""
-        self._since: Moment = (0, 0)
+        self._since: Moment = 0
         self._since_ns = 0
         self._older_key_id: int | None = None
         """What it was on before."""
@@ -170,7 +174,7 @@ class _Sender:
         if self._key_id is None:
             self._go_to(run, key_id, None)
             return FIRST, None
-        requested_ns = self._requests.since(key_id, self._since, run.start)
+        requested_ns = self._requests.since(key_id, self._since, run.order)
         if key_id == self._key_id:
             # Back to what the sender never left: behind late segments, or behind a stranger's.
             if self._previous[1] == REORDERING:
@@ -202,7 +206,7 @@ class _Sender:
         if self._key_id is not None:
             self._left_ns[self._key_id] = run.first_time_ns
         self._older_key_id, self._key_id = self._key_id, key_id
-        self._since, self._since_ns = run.start, run.first_time_ns
+        self._since, self._since_ns = run.order, run.first_time_ns
         self._latency_ns = latency_ns
 
 
@@ -217,7 +221,7 @@ class _Requests:
             is_late = run.starts_with_older_ack and run.is_behind
             if not is_late and not (self._runs and self._runs[-1].rnext_key_id == run.rnext_key_id):
                 self._runs.append(run)
-        self._starts = [run.start for run in self._runs]
+        self._starts = [run.order for run in self._runs]
 
     def has_asked(self, key_id: int, before: Moment) -> bool:
         """Whether the end ever asked for `key_id` before a moment."""

@@ -10,6 +10,9 @@ from aoinspect.capture.frames import U8
 from aoinspect.engine.connections import I32
 from aoinspect.engine.segments import Segments
 
+OCTETS_LIMIT = 64 << 20
+"""Octets kept over a whole run; connections that come later are not searched."""
+
 KEPT_SEGMENTS = 3
 """Segments kept per connection and side: one to search with, the others to confirm."""
 
@@ -34,6 +37,8 @@ class UnplacedSegments:
 
     def __init__(self) -> None:
         self.by_connection: dict[int, list[UnplacedSegment]] = {}
+        """A connection without segments is one of which none could be kept."""
+        self._octets_kept = 0
 
     def note_batch(
         self,
@@ -42,7 +47,6 @@ class UnplacedSegments:
         sides: U8,
         connections: I32,
         is_unplaced: np.typing.NDArray[np.bool_],
-        capture: int,
     ) -> None:
         """Takes the rows of a batch that are unverifiable for want of ISNs."""
         rows = np.flatnonzero(is_unplaced)
@@ -59,12 +63,15 @@ class UnplacedSegments:
             if sum(segment.side == side for segment in kept) >= KEPT_SEGMENTS:
                 continue
             start, end = int(packets.starts[row]), int(packets.ends[row])
+            if self._octets_kept + end - start > OCTETS_LIMIT:
+                continue
+            self._octets_kept += end - start
             mac_start = int(segments.option_starts[row]) + 4
             kept.append(
                 UnplacedSegment(
                     pair=int(pairs[row]),
                     side=side,
-                    capture=capture,
+                    capture=int(packets.captures[row]),
                     frame=int(packets.frames[row]),
                     key_id=int(segments.key_ids[row]),
                     segment=packets.octets[start:end].tobytes(),

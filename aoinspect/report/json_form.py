@@ -52,6 +52,8 @@ def report_object(report: Report) -> JsonObject:
             **totals.verdicts,
             "ends_disagree": totals.refused,
             "incomplete_datagrams": totals.incomplete_datagrams,
+            "untracked": totals.untracked,
+            **({} if totals.duplicates is None else {"duplicates": totals.duplicates}),
         },
         "connections": _connections(report, several),
         "findings": [_finding(finding, several) for finding in report.findings],

@@ -173,7 +173,7 @@ def _extent(first: KeyRun | Mark, last: KeyRun | Mark, axis: Axis) -> tuple[int,
 
 
 def _lanes(direction: str, runs: tuple[KeyRun, ...], marks: tuple[Mark, ...], axis: Axis) -> Iterator[Lane]:
-    own_runs = sorted((run for run in runs if run.direction == direction), key=lambda run: run.start)
+    own_runs = sorted((run for run in runs if run.direction == direction), key=lambda run: run.order)
     own_marks = [mark for mark in marks if mark.direction == direction]
     yield from _key_lanes(direction, LaneWhat.KEY, [(run.key_id, run) for run in own_runs], axis)
     requests = [(run.rnext_key_id, run) for run in own_runs if run.method is Method.AO]

@@ -49,6 +49,10 @@ class ReportTotals:
     refused: int
     """Verified segments that the receiving end's own keys drop (`ends-disagree`)."""
     incomplete_datagrams: int
+    untracked: int
+    """Segments of socket pairs beyond the limit of a run."""
+    duplicates: int | None
+    """Copies of segments that were left out; None where copies were not looked for."""
 
     @property
     def protected_segments(self) -> int:
@@ -93,7 +97,8 @@ class Report:
             return ExitCode.OK
         counts = self.totals.verdicts
         is_damaged = any(capture.damage is not None for capture in self.captures)
-        if is_damaged or counts["unverifiable"] or counts["no_key"] or not counts["verified"]:
+        is_incomplete = is_damaged or self.totals.untracked > 0
+        if is_incomplete or counts["unverifiable"] or counts["no_key"] or not counts["verified"]:
             return ExitCode.UNCHECKED
         return ExitCode.OK
 
@@ -143,6 +148,8 @@ def build_report(analyzer: Analyzer, policy: Policy = Policy.RFC, recovery: Reco
             verdicts={verdict.member: int(totals.verdicts[verdict]) for verdict in Verdict},
             refused=totals.refused,
             incomplete_datagrams=totals.incomplete_datagrams,
+            untracked=analyzer.excess.untracked_segments,
+            duplicates=None if analyzer.duplicates is None else analyzer.duplicates.count,
         ),
         connections=tuple(connections),
         findings=tuple(find(analyzer, connections, policy)),

@@ -225,7 +225,7 @@ def _peer(end: EndResult, keeps_port: bool) -> str:
 def _runs(runs: Sequence[KeyRun], is_strict: bool) -> tuple[StructuralRun, ...]:
     """One a run; where it is not strict, neighbours that are signed alike are one."""
     found: list[StructuralRun] = []
-    for run in sorted(runs, key=lambda run: run.start):
+    for run in sorted(runs, key=lambda run: run.order):
         span = Span(Place(run.first_capture, run.first_frame), Place(run.last_capture, run.last_frame), run.segments)
         structural = StructuralRun(run.method.word, run.key_id, run.rnext_key_id, run.mkt, span)
         if is_strict or not found or found[-1] != structural:

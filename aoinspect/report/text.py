@@ -155,6 +155,8 @@ class _Page:
             f"{totals.frames} frames, {totals.tcp_segments} TCP segments, "
             f"{totals.protected_segments} protected ({signed})"
         )
+        if totals.duplicates is not None:
+            yield Text(f"{totals.duplicates} copies of segments left out (--dedupe)")
         if not totals.protected_segments:
             uncovered = ", and no [[peer]] covers one" if report.has_keys else ""
             yield Text(f"nothing here is protected: no segment carries an AO or MD5 option{uncovered}")

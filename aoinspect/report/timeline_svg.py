@@ -301,7 +301,7 @@ def _step(placed: PlacedTransition, picture: Picture, window: Window, tops: list
         for lane in picture.lanes
         if lane.what is LaneWhat.KEY and lane.direction == transition.direction and lane.key_id == transition.new
         for span in lane.spans
-        if any(run.start == (transition.capture, transition.frame) for run in span.runs)
+        if any(run.order == transition.order for run in span.runs)
     )
     left, width = _extent(span.start, span.end, window)
     if width > (len(latency) + 1) * 6:

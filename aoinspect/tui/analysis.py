@@ -109,7 +109,6 @@ class Analysis:
             counts = self.analyzer.begin_capture(self.name, reader.interfaces)
         for batch in reader.batches():
             with self.lock:
-                counts.is_without_times |= bool((batch.times_ns == 0).any())
                 self.analyzer.feed(batch)
                 self.octets_read = reader.octets_read
                 if self._is_report_due():

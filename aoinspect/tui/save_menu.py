@@ -10,7 +10,15 @@ from aoinspect.engine.pipeline import Progress
 from aoinspect.engine.results import ConnectionResult
 from aoinspect.errors import UsageError
 from aoinspect.report.model import Report
-from aoinspect.tui.saving import save_keys, save_packets, save_page, save_report, save_resigned, save_timeline
+from aoinspect.tui.saving import (
+    save_annotated,
+    save_keys,
+    save_packets,
+    save_page,
+    save_report,
+    save_resigned,
+    save_timeline,
+)
 from aoinspect.tui.session import Session
 
 _CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".cap.gz")
@@ -49,6 +57,10 @@ def _resigned(session: Session, path: str, replaces: bool, progress: Progress) -
     return save_resigned(session, path, progress, replaces=replaces)
 
 
+def _annotated(session: Session, path: str, replaces: bool, progress: Progress) -> str:
+    return save_annotated(session, path, progress, replaces=replaces)
+
+
 def _timeline(session: Session, path: str, replaces: bool, progress: Progress) -> str:
     return save_timeline(_chosen(session), _report(session), session.axis_unit, path, replaces=replaces)
 
@@ -78,6 +90,7 @@ SAVINGS = (
     Saving("k", "the keys as they are now, as a key file", "-keys.toml", _keys),
     Saving("p", "the packets that are shown, as a capture", "-shown{suffix}", _packets),
     Saving("s", "the whole capture, signed right under these keys", "-resigned{suffix}", _resigned),
+    Saving("a", "the whole capture, with the verdicts as comments for Wireshark", "-annotated.pcapng", _annotated),
     Saving("t", "the timeline of the chosen connection, as SVG", "-timeline.svg", _timeline),
     Saving("r", "the Report, as JSON", "-report.json", _json),
     Saving("h", "the Report, as a page for a browser", "-report.html", _page),

@@ -19,6 +19,7 @@ from aoinspect.engine.pipeline import Progress
 from aoinspect.engine.results import ConnectionResult
 from aoinspect.engine.single_frame import CaptureSource, pieces_of
 from aoinspect.errors import UsageError
+from aoinspect.keys.logged_keys import refuse_logs
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.axis import AxisUnit
 from aoinspect.report.json_form import report_json
@@ -44,6 +45,7 @@ def save_keys(store: KeyStore, path: str, *, replaces: bool) -> str:
 
     if not store.peers:
         raise UsageError("there are no keys to save")
+    refuse_logs(store, "no key file can be written of it")
     gaps = tuple({mkt: None for peer in store.peers for mkt in peer.mkts if mkt.secret is None})
     _write(path, key_file_text(CorrectedKeys(store, 0, gaps)), mode=0o600, replaces=replaces)
     left_out = f"; {len(gaps)} without a secret left out" if gaps else ""
@@ -127,6 +129,22 @@ def save_resigned(session: Session, path: str, progress: Progress, *, replaces: 
     counts = ", ".join(f"{count} {outcome.word}" for outcome, count in resigned.outcomes.items())
     left = ", ".join(f"{len(frames)} {why.word}" for why, frames in resigned.left.items())
     return f"{path}: written, {counts or 'no protected segment'}" + (f" ({left})" if left else "")
+
+
+def save_annotated(session: Session, path: str, progress: Progress, *, replaces: bool) -> str:
+    """Writes the whole capture as pcapng, with the verdicts that are shown as packet comments. CaptureError."""
+    from aoinspect.engine.annotate import write_comments
+    from aoinspect.engine.resign.resign import RewritableSource
+    from aoinspect.engine.verdict_comments import comments_of
+
+    _refuse_existing(path, replaces=replaces)
+    analysis = session.analysis
+    with analysis.lock:
+        comments = comments_of(analysis.analyzer)
+    output = WholeFile(path, [analysis.path], replaces=replaces)
+    with RewritableSource(analysis.path) as source, output:
+        annotated = write_comments(source, output, comments, progress)
+    return f"{path}: written, {sum(annotated.counts.values())} packets have a comment"
 
 
 def _refuse_existing(path: str, *, replaces: bool) -> None:

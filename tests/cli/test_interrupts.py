@@ -14,7 +14,8 @@ import pytest
 
 from aoinspect.capture.frames import FrameBatch
 from aoinspect.capture.reader import open_capture
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.table import Rows
 from aoinspect.keys.model import KeyStore
 from aoinspect.progress import InterruptibleAnalyzer, Interruption

@@ -10,7 +10,8 @@ import pytest
 
 from aoinspect.capture.reader import open_capture
 from aoinspect.cli import DEBUG_VARIABLE
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.keys import load_keys
 from aoinspect.keys.obfuscation import _JUNOS9_RANK, _JUNOS9_WEIGHTS, reveal_cisco7
 from aoinspect.report.model import build_report

@@ -14,7 +14,8 @@ from pathlib import Path
 from aoinspect.capture.reader import open_capture
 from aoinspect.engine.comparison import Comparison, compare_captures
 from aoinspect.engine.comparison.model import ConnectionComparison, FieldChange
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.single_frame import CaptureSource
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from aoinspect.capture.reader import open_capture
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.verdicts import NO_MKT, Coverage, Reason, Verdict
 from aoinspect.keys.model import KeyStore
 from aoinspect.keys.toml_file import parse_key_file

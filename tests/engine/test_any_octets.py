@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aoinspect.capture.reader import open_capture
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.errors import CaptureError
 from aoinspect.report.model import Report, build_report
 from dissectors.registry import Registry

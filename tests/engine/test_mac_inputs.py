@@ -14,7 +14,7 @@ from aoinspect.ao.mac_input import mac_input
 from aoinspect.ao.md5 import md5_input
 from aoinspect.capture.reader import open_capture
 from aoinspect.engine.locate import Locator
-from aoinspect.engine.macs import Layout, MacInputs
+from aoinspect.engine.macs import Layout, MacInputs, MacPlaces
 from aoinspect.engine.pairs import endpoints
 from aoinspect.engine.segments import Segments, read_segments
 from dissectors.registry import Registry
@@ -74,7 +74,7 @@ def test_the_ao_inputs_of_a_batch_are_those_of_its_segments(
     segments = segments_of(batch, carrier[1], carrier[0])
     rows = np.array(sorted({row % len(batch) for row in chosen}), dtype=np.int64)
     snes = np.array([batch[row].sne for row in rows], dtype=np.uint32)
-    inputs = MacInputs(segments)
+    inputs = MacInputs(MacPlaces.of(segments))
     for turn in range(2):
         view, starts, ends = inputs.arrange(layout, rows, snes + np.uint32(turn))
         for row, sne, start, end in zip(rows.tolist(), snes.tolist(), starts.tolist(), ends.tolist(), strict=True):
@@ -96,7 +96,9 @@ def test_the_tcp_md5_inputs_of_a_batch_are_those_of_its_segments(
 ) -> None:
     segments = segments_of(batch, carrier[1], carrier[0])
     rows = np.arange(len(batch))
-    view, starts, ends = MacInputs(segments).arrange(Layout.MD5, rows, np.zeros(len(batch), dtype=np.uint32))
+    view, starts, ends = MacInputs(MacPlaces.of(segments)).arrange(
+        Layout.MD5, rows, np.zeros(len(batch), dtype=np.uint32)
+    )
     for row, start, end in zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True):
         source, destination = endpoints(segments, row)
         assert bytes(view[start:end]) == md5_input(source.address, destination.address, octets_of(segments, row))
@@ -107,7 +109,7 @@ def test_the_tcp_md5_inputs_of_a_batch_are_those_of_its_segments(
 def test_the_batchs_own_octets_stay_as_captured(batch: list[PlannedSegment]) -> None:
     segments = segments_of(batch, packets.ethernet, packets.ETHERNET)
     before = segments.packets.octets.copy()
-    inputs = MacInputs(segments)
+    inputs = MacInputs(MacPlaces.of(segments))
     for layout in (Layout.AO_INCLUDE, Layout.AO_EXCLUDE):
         inputs.arrange(layout, np.arange(len(batch)), np.zeros(len(batch), dtype=np.uint32))
     assert (segments.packets.octets == before).all()
@@ -118,7 +120,7 @@ def test_the_batchs_own_octets_stay_as_captured(batch: list[PlannedSegment]) -> 
 def test_the_captured_macs_are_those_of_the_options(batch: list[PlannedSegment]) -> None:
     batch = [dataclasses.replace(plan, key=Key(algorithm="hmac(sha512)", mac_length=12)) for plan in batch]
     segments = segments_of(batch, packets.ethernet, packets.ETHERNET)
-    macs = MacInputs(segments).captured_macs(np.arange(len(batch)), 12)
+    macs = MacInputs(MacPlaces.of(segments)).captured_macs(np.arange(len(batch)), 12)
     for row, plan in enumerate(batch):
         option = 20 if plan.option_first else 20 + len(plan.other_options)
         assert macs[row].tobytes() == octets_of(segments, row)[option + 4 : option + 16]

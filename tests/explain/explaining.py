@@ -8,7 +8,8 @@ from pathlib import Path
 
 from aoinspect.capture.reader import open_capture
 from aoinspect.engine.explain import EXPLAIN_BUDGET, Account, Budget, explain_failures
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.results import connection_results
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore

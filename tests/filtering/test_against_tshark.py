@@ -12,7 +12,8 @@ import pytest
 from aoinspect.capture.reader import open_capture
 from aoinspect.engine.filtering import FIELDS, FilterContext, FilterError, parse_filter
 from aoinspect.engine.filtering.fields import NOT_IN_THE_TABLE
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.keys.model import KeyStore
 from tests.dissectors.recorded import read
 from tests.dissectors.test_against_tshark import as_capture

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from aoinspect.capture.reader import open_capture
 from aoinspect.engine.filtering import FIELDS, Filter, FilterContext, evaluation, parse_filter
 from aoinspect.engine.filtering.syntax import Node
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.results import connection_results
 from aoinspect.engine.table import EMPTY, Rows
 from aoinspect.errors import UsageError

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from aoinspect.capture.frames import HEADROOM, TAILROOM, FrameBatch
 from aoinspect.capture.reader import open_capture
 from aoinspect.engine.locate import Locator
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.segments import read_segments
 from aoinspect.engine.streams import Streams
 from aoinspect.keys.model import KeyStore

@@ -6,8 +6,10 @@ A scene is the octets of a capture and the key file to read it with.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
+from aoinspect.engine.limits import Limits
 from tests.conversation import Conversation, Key, merge
 from tests.packets import Record, ethernet, ip_fragments, write_pcap
 from tests.reference_signer import TCP_MD5
@@ -26,6 +28,7 @@ class Scene:
 
     capture: bytes
     key_file: str
+    limits: Limits = field(default_factory=Limits)
 
 
 def told(conversation: Conversation, key_file: str | None = None) -> Scene:
@@ -198,6 +201,61 @@ def _lifetime() -> tuple[Scene, Scene]:
     return told(conversation, over), told(conversation, current)
 
 
+START_NS = 1_790_000_000 * SECOND
+"""When every conversation begins; 2026-09-21T14:13:20Z."""
+HOUR = 3_600 * SECOND
+
+
+def planned(conversation: Conversation, old: str, new: str) -> Scene:
+    """Read with send lifetimes for both keys, in seconds from the beginning: "-60..30", "30..", ".."."""
+    key_file = conversation.key_file()
+    for name, told in (("old", old), ("new", new)):
+        begins, _, ends = told.partition("..")
+        moments = [
+            f"{member} = {datetime.fromtimestamp(START_NS // SECOND + int(seconds), UTC).isoformat()}"
+            for member, seconds in (("from", begins), ("until", ends))
+            if seconds
+        ]
+        if moments:
+            lifetime = f"  send-lifetime = {{ {', '.join(moments)} }}\n"
+            key_file = key_file.replace(f'  name = "{name}"\n', f'  name = "{name}"\n{lifetime}')
+    return told_with(conversation, key_file)
+
+
+def told_with(conversation: Conversation, key_file: str) -> Scene:
+    return Scene(conversation.to_pcap(), key_file)
+
+
+def changing_after(nanoseconds: int) -> Conversation:
+    """Both ends change from the old key to the new one; the client does so that late."""
+    conversation = talk().advance(nanoseconds - SECOND).data("a", 10).ack("b").advance(SECOND)
+    return conversation.rollover("a", to=2).data("a", 10).ack("b")
+
+
+@scene("handover-not-seen")
+def _not_seen() -> tuple[Scene, Scene]:
+    staying = talk().advance(60 * SECOND).data("a", 10).ack("b")
+    return planned(staying, "..30", "30.."), planned(staying, "..55", "55..")
+
+
+@scene("handover-early")
+def _early() -> tuple[Scene, Scene]:
+    changing = changing_after(60 * SECOND)
+    return planned(changing, "..3660", "3660.."), planned(changing, "..3660", "65..")
+
+
+@scene("handover-late")
+def _late() -> tuple[Scene, Scene]:
+    changing = changing_after(60 * SECOND)
+    return planned(changing, "..-3540", "-3540.."), planned(changing, "..52", "20..")
+
+
+@scene("handover-unplanned")
+def _not_planned() -> tuple[Scene, Scene]:
+    changing = changing_after(60 * SECOND)
+    return planned(changing, "..", "..30"), planned(changing, "..90", "30..")
+
+
 @scene("short-mac")
 def _short_mac() -> tuple[Scene, Scene]:
     short = replace(OLD, mac_length=4)
@@ -263,6 +321,13 @@ def _odd_rst() -> tuple[Scene, Scene]:
 def _damaged() -> tuple[Scene, Scene]:
     whole = told(talk())
     return Scene(whole.capture[:-7], whole.key_file), whole
+
+
+@scene("limit-reached")
+def _limit_reached() -> tuple[Scene, Scene]:
+    two = merge([talk(), talk(client="10.0.0.3:40000")])
+    scene = merged(two)
+    return replace(scene, limits=Limits(connections=1)), replace(scene, limits=Limits(connections=4))
 
 
 @scene("old-option")

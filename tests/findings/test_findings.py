@@ -9,7 +9,8 @@ import pytest
 
 from aoinspect.capture.reader import open_capture
 from aoinspect.engine.findings import FINDERS, Finding, Policy, Severity, find
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.results import connection_results
 from aoinspect.keys import load_keys
 from tests.findings.scenes import SCENES, Scene
@@ -23,7 +24,7 @@ def findings_of(scene: Scene, directory: Path, policy: Policy = Policy.LINUX) ->
     key_file.write_text(scene.key_file)
     capture = directory / "scene.pcap"
     capture.write_bytes(scene.capture)
-    analyzer = Analyzer(load_keys([str(key_file)]), keep_table=False)
+    analyzer = Analyzer(load_keys([str(key_file)]), keep_table=False, limits=scene.limits)
     with open_capture(capture) as reader:
         analyse([reader], analyzer)
     return find(analyzer, connection_results(analyzer), policy)

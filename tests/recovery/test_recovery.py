@@ -10,7 +10,8 @@ import pytest
 
 from aoinspect.ao.isn_search import SearchTask, search
 from aoinspect.capture.reader import open_capture
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.recovery import DEFAULT_CANDIDATES, Recovery, recover_isns
 from aoinspect.engine.results import connection_results
 from aoinspect.engine.verdicts import IsnSource

@@ -21,7 +21,8 @@ from aoinspect.commands.shared import (
     recovery_budget,
 )
 from aoinspect.engine.filtering.errors import FilterError
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.recovery import DEFAULT_CANDIDATES
 from aoinspect.errors import UsageError
 from aoinspect.keys.toml_file import parse_key_file

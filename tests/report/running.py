@@ -12,7 +12,8 @@ from rich.console import Console
 
 from aoinspect.capture.reader import open_capture
 from aoinspect.cli import DEBUG_VARIABLE, KEYS_VARIABLE, main
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.model import Report, build_report

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from aoinspect.capture.reader import open_capture
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.json_form import SegmentLines, flag_letters
 from tests.conversation import Conversation, Key

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from aoinspect.commands import show
 from aoinspect.commands.shared import SharedParts
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.single_frame import CaptureSource
 from aoinspect.engine.verdicts import Reason, Verdict
 from aoinspect.errors import AoinspectError, CaptureError

@@ -8,8 +8,9 @@ from typing import cast
 
 import pytest
 
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.proof import Proof
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.single_frame import CaptureSource, place_in_frame
 from aoinspect.engine.verdicts import NO_MKT, Reason, Verdict
 from aoinspect.errors import UsageError

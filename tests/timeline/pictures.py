@@ -13,7 +13,8 @@ from aoinspect.capture.reader import open_capture
 from aoinspect.commands.shared import SharedParts
 from aoinspect.commands.timeline import add
 from aoinspect.engine.marks import Marks
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.axis import AxisUnit

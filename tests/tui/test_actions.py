@@ -550,6 +550,7 @@ def test_everything_that_can_be_saved_is_saved(tmp_path: Path) -> None:
             ("k", "keys.toml"),
             ("p", "shown.pcap"),
             ("s", "signed.pcap"),
+            ("a", "annotated.pcapng"),
             ("t", "time.svg"),
             ("r", "report.json"),
             ("h", "report.html"),

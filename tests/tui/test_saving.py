@@ -12,7 +12,7 @@ from aoinspect.engine.pipeline import Progress
 from aoinspect.errors import UsageError
 from aoinspect.keys import load_keys
 from aoinspect.tui.save_menu import SAVINGS
-from aoinspect.tui.saving import save_packets, save_page, save_resigned
+from aoinspect.tui.saving import save_annotated, save_packets, save_page, save_resigned
 from aoinspect.tui.session import Session
 from tests.conversation import Conversation
 from tests.packets import Record, ethernet, ip_fragments, write_pcap
@@ -80,6 +80,16 @@ def test_a_capture_is_signed_right_under_the_present_keys(tmp_path: Path) -> Non
     assert before.totals.verdicts["mismatch"] == 9
     assert after.totals.verdicts["mismatch"] == 0
     assert after.totals.frames == before.totals.frames
+
+
+def test_the_verdicts_become_comments(tmp_path: Path) -> None:
+    session = read_all(sample_session("inject"))
+    told = save_annotated(session, str(tmp_path / "told.pcapng"), silent(), replaces=False)
+    assert "36 packets have a comment" in told
+    again = read_all(session_on(tmp_path / "told.pcapng", session.store))
+    row = again.row_of_frame(17)
+    assert row is not None
+    assert any("mismatch" in comment for comment in again.view(row).frame.comments)
 
 
 def test_signing_needs_keys(tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ _NO_PACKETS = Packets(
     np.zeros(0, dtype=np.bool_),
     *(_EMPTY,) * 5,
     np.zeros(0, dtype=np.bool_),
+    *(_EMPTY,) * 2,
 )
 
 

@@ -144,7 +144,10 @@ class _Accountant:
         places = [_place(subject) for one in swept for subject in one.case.subjects]
         open_ = tuple(sorted({place for place in places if place not in explained}))
         not_tried = _unique(name for one in swept for name in one.outcome.not_tried)
-        deciders = _unique(what_would_decide(self._open_subjects(main, open_), bool(main.outcome.not_tried)))
+        outcome = main.outcome
+        deciders = _unique(
+            what_would_decide(self._open_subjects(main, open_), bool(outcome.not_tried), bool(outcome.unkeyed))
+        )
         return Account(
             connection=connection.id,
             explanations=tuple(explanations),
@@ -153,6 +156,7 @@ class _Accountant:
             unexplained=open_,
             ruled_out=self._ruled_out(swept, explanations) if open_ else (),
             not_tried=not_tried if open_ else (),
+            unkeyed=_unique(name for one in swept for name in one.outcome.unkeyed) if open_ else (),
             would_decide=deciders,
             macs=sum(one.outcome.macs for one in swept),
             note=self._note(swept, open_),
@@ -202,7 +206,7 @@ class _Accountant:
         )
 
     def _subject(self, segment: FailingSegment, keyring: Keyring, keys: PairKeys | None) -> Subject:
-        reading = read_header(segment.octets, segment.declared_length)
+        reading = read_header(segment.octets, segment.declared_length, is_partial=segment.is_partial)
         candidates: tuple[Candidate, ...] = ()
         if keys is not None and reading.method is not Method.NONE:
             candidates = keys.candidates(segment.side, reading.method, reading.key_id or 0)
@@ -332,7 +336,7 @@ class _Accountant:
 
     def _ruled_out(self, swept: Sequence[_Swept], explanations: Sequence[Explanation]) -> tuple[str, ...]:
         holding = {explanation.ident for explanation in explanations}
-        missing = {name for one in swept for name in one.outcome.not_tried}
+        missing = {name for one in swept for name in (*one.outcome.not_tried, *one.outcome.unkeyed)}
         names = _unique(name for one in swept for name in one.outcome.ruled)
         return tuple(name for name in names if name not in holding and name not in missing)
 
@@ -348,7 +352,10 @@ class _Accountant:
             if connection == index
         )
         if refusals and any(one.is_of_receiver and not one.outcome.held for one in swept) and open_:
-            return f"the ends' keys differ ({', '.join(refusals)}), and neither is a known other form of the other"
+            differ = f"the ends' keys differ ({', '.join(refusals)})"
+            if any(one.outcome.unkeyed for one in swept):
+                return f"{differ}; to tell whether one is another form of the other takes the secrets"
+            return f"{differ}, and neither is a known other form of the other"
         return ""
 
 

@@ -174,6 +174,8 @@ class Account:
     """Idents of hypotheses that were tried and hold for no segment."""
     not_tried: tuple[str, ...]
     """Idents for which the budget did not suffice."""
+    unkeyed: tuple[str, ...]
+    """Idents of which something takes a master key, where a traffic-key log holds none."""
     would_decide: tuple[str, ...]
     """What would tell more; empty where everything is explained."""
     macs: int

@@ -45,6 +45,33 @@ def old_option(analyzer: Analyzer, connections: list[ConnectionResult]) -> Itera
             )
 
 
+def limit_reached(analyzer: Analyzer, connections: list[ConnectionResult]) -> Iterator[Finding]:
+    """The captures hold more than a run follows."""
+    excess = analyzer.excess
+    if not excess:
+        return
+    told = []
+    if excess.untracked_segments:
+        told.append(f"{times(excess.untracked_segments, 'segment')} of further socket pairs were not looked at")
+    if excess.shared_connections:
+        told.append(f"{times(excess.shared_connections, 'handshake')} were counted with earlier ones of their pairs")
+    if excess.folded_runs:
+        told.append(f"{times(excess.folded_runs, 'change')} of keys were counted into the run before them")
+    capture, frame = excess.first_untracked or (None, None)
+    yield Finding(
+        ident="limit-reached",
+        severity=Severity.WARNING,
+        connection=None,
+        capture=capture,
+        frame=frame,
+        message=f"more than this run follows: {'; '.join(told)}",
+        evidence=f"{len(connections)} connections, {len(analyzer.timeline)} key runs",
+        remedy="raise --max-connections or --max-key-runs, or choose what to read when capturing; a flood of SYNs "
+        "looks like this",
+        reference="",
+    )
+
+
 def fragments_incomplete(analyzer: Analyzer, connections: list[ConnectionResult]) -> Iterator[Finding]:
     """IP datagrams of which pieces are missing."""
     count = analyzer.totals.incomplete_datagrams

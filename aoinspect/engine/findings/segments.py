@@ -118,8 +118,8 @@ def method_changed(scene: Scene) -> Iterator[Finding]:
     runs = [run for direction in DIRECTIONS for run in scene.runs(direction, verified_only=True)]
     methods = {run.method for run in runs}
     if {Method.AO, Method.MD5} <= methods:
-        first = min(runs, key=lambda run: run.first_frame).method
-        change = min((run for run in runs if run.method is not first), key=lambda run: run.first_frame)
+        first = min(runs, key=lambda run: run.order).method
+        change = min((run for run in runs if run.method is not first), key=lambda run: run.order)
         yield scene.finding(
             "method-changed",
             Severity.WARNING,

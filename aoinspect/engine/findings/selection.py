@@ -48,8 +48,7 @@ def rnext_not_followed(scene: Scene) -> Iterator[Finding]:
 
 def _run_at(runs: list[KeyRun], request: KeyRun) -> KeyRun | None:
     """The AO run among `runs` (of the other direction) whose KeyID was in use when `request` began: the last of it."""
-    place = (request.first_capture, request.first_frame)
-    begun = [run for run in runs if run.method is Method.AO and (run.first_capture, run.first_frame) < place]
+    begun = [run for run in runs if run.method is Method.AO and run.order < request.order]
     if not begun:
         return None
     current = begun[-1]
@@ -88,17 +87,13 @@ def _unprompted(scene: Scene) -> Iterator[tuple[KeyTransition, KeyRun, bool]]:
         if transition.trigger != "unprompted" or transition.old is None:
             continue
         runs = scene.runs(transition.direction, verified_only=True)
-        run = next((run for run in runs if run.first_frame == transition.frame), None)
+        run = next((run for run in runs if run.order == transition.order), None)
         if run is None:
             continue  # A change that no MAC confirms is somebody else's doing.
         asking = DIRECTIONS[1 - DIRECTIONS.index(transition.direction)]
-        asked = [
-            request
-            for request in scene.runs(asking, verified_only=True)
-            if (request.first_capture, request.first_frame) < (transition.capture, transition.frame)
-        ]
+        asked = [request for request in scene.runs(asking, verified_only=True) if request.order < transition.order]
         still_asked = bool(asked) and asked[-1].rnext_key_id == transition.old
-        comes_back = any(later.key_id == transition.old and later.first_frame > transition.frame for later in runs)
+        comes_back = any(later.key_id == transition.old and later.order > transition.order for later in runs)
         yield transition, run, still_asked and not comes_back
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aoinspect.capture.frames import I64, U8
+from aoinspect.engine.check import Checker
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.resign.choices import Action, Choices, SegmentKind
@@ -108,6 +109,18 @@ def make_plan(analyzer: Analyzer, wishes: Wishes, keys: SigningKeys) -> tuple[Pl
         more = [f"… and {len(mistakes) - _MISTAKES_SHOWN} more like these"] if len(mistakes) > _MISTAKES_SHOWN else []
         raise UsageError("\n".join(mistakes[:_MISTAKES_SHOWN] + more))
     return plan, choices
+
+
+def leave_without_traffic_keys(plan: Plan, checker: Checker) -> None:
+    """Leaves what is to be signed under a key of a log that does not hold the traffic key; `checker` has the keys."""
+    if not checker.keyring.has_logged_keys:
+        return
+    rows = np.flatnonzero((plan.actions == Action.SIGN) & (plan.methods == Method.AO))
+    contexts = plan.contexts.select(rows)
+    columns = (plan.mkts[rows], contexts.pairs, contexts.sides, contexts.source_isns, contexts.destination_isns)
+    keys = list(zip(*(column.tolist() for column in columns), strict=True))
+    is_known = {key: checker.has_traffic_key(*key) for key in dict.fromkeys(keys)}
+    plan.leave(rows[np.array([not is_known[key] for key in keys], dtype=np.bool_)], Left.NO_SECRET)
 
 
 def _empty_plan(analyzer: Analyzer, rows: Rows) -> Plan:

@@ -9,9 +9,9 @@ import numpy as np
 
 from aoinspect.ao.algorithms import KeyedMac
 from aoinspect.capture.frames import I64, U8
-from aoinspect.engine.check import Checker
+from aoinspect.engine.check import Checker, key_stretches
 from aoinspect.engine.keyring import Keyring
-from aoinspect.engine.macs import Layout, MacInputs, compute_macs, windows
+from aoinspect.engine.macs import Layout, MacInputs, MacPlaces, compute_macs, windows
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.resign.plan import Plan
 from aoinspect.engine.segments import Segments
@@ -35,7 +35,7 @@ class Signer:
         # Segments of one traffic key together, so that its keyed MAC is fetched once.
         order = np.lexsort((plan.mkts[planned], plan.contexts.connections[planned] * 2 + plan.contexts.sides[planned]))
         rows, planned = rows[order], planned[order]
-        inputs = MacInputs(segments)
+        inputs = MacInputs(MacPlaces.of(segments))
         digest_lengths = self._checker.digest_lengths[plan.mkts[planned]]
         layouts = plan.layouts[planned].astype(np.int64)
         for layout in np.flatnonzero(np.bincount(layouts)).tolist():
@@ -51,7 +51,7 @@ class Signer:
         digests = np.frombuffer(compute_macs(view, starts, ends, keyed, counts), dtype=np.uint8)
         digests = digests.reshape(len(rows), -1).copy()
         digests[plan.is_spoiled[planned], 0] ^= np.uint8(_SPOILED_BITS)
-        _write_macs(inputs.segments, rows, digests)
+        _write_macs(inputs.places, rows, digests)
 
     def _keyed_macs(self, layout: Layout, plan: Plan, planned: I64) -> tuple[list[KeyedMac], list[int]]:
         """The keyed MAC of each run of segments under one traffic key, and how many segments the run has."""
@@ -60,28 +60,20 @@ class Signer:
         if layout is Layout.MD5:
             # No traffic key, so no ISNs: one keyed MAC serves the pair.
             isns = (np.zeros_like(isns[0]), np.zeros_like(isns[1]))
-        columns = (plan.mkts[planned], contexts.pairs, contexts.sides, *isns)
-        changes = np.ones(len(planned), dtype=np.bool_)
-        changes[1:] = False
-        for column in columns:
-            changes[1:] |= column[1:] != column[:-1]
-        firsts = np.flatnonzero(changes)
-        keyed = [
-            self._checker.keyed_mac(*key) for key in zip(*(column[firsts].tolist() for column in columns), strict=True)
-        ]
-        return keyed, np.diff(firsts, append=len(planned)).tolist()
+        keys, counts = key_stretches(plan.mkts[planned], contexts.pairs, contexts.sides, *isns)
+        return [self._checker.keyed_mac(*key) for key in keys], counts
 
 
-def _write_macs(segments: Segments, rows: I64, digests: U8) -> None:
+def _write_macs(places: MacPlaces, rows: I64, digests: U8) -> None:
     """Puts the first octets of `digests` (n, digest length) into the options, zeros behind them where they end."""
-    octets = segments.packets.octets
-    heads = np.where(segments.methods[rows] == Method.AO, 4, 2)
-    lengths = segments.mac_lengths[rows]
+    octets = places.octets
+    heads = np.where(places.methods[rows] == Method.AO, 4, 2)
+    lengths = places.mac_lengths[rows]
     for length in np.flatnonzero(np.bincount(lengths)).tolist():
         if not length:
             continue
         chosen = np.flatnonzero(lengths == length)
         macs = np.zeros((len(chosen), length), dtype=np.uint8)
         macs[:, : digests.shape[1]] = digests[chosen, :length]
-        at = segments.option_starts[rows[chosen]] + heads[chosen]
+        at = places.option_starts[rows[chosen]] + heads[chosen]
         windows(octets, length)[at] = macs.view(f"V{length}").reshape(-1)

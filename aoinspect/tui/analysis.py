@@ -36,7 +36,7 @@ _GIVE_WAY_SECONDS = 0.06
 """So long reading stands still when a key was pressed: drawing what it does must not share the interpreter."""
 _STEP_ASIDE_SECONDS = 0.001
 ACTIVITY_BINS = 12
-_REPORT_SHARE = 20
+_REPORT_SHARE = 40
 """A report is made again when reading has gone on for so many times as long as the last one took."""
 _REPORT_EVERY_SECONDS = 0.4
 _REPORT_WAITS_SECONDS = 3.0

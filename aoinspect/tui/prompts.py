@@ -23,6 +23,10 @@ _BOX = """
 """
 
 
+_EDITING = {binding.key: binding.action for binding in Binding.make_bindings(Input.BINDINGS)}
+"""What keys do in a line: Input's own, without those of everything that scrolls."""
+
+
 class EditLine(Input):
     """A line whose keys all take effect in the order in which they came.
 
@@ -31,11 +35,11 @@ class EditLine(Input):
     """
 
     async def _on_key(self, event: events.Key) -> None:
-        own = [] if event.is_printable else self._bindings.key_to_bindings.get(event.key, [])
-        if own:
+        action = None if event.is_printable else _EDITING.get(event.key)
+        if action is not None:
             event.stop()
             event.prevent_default()
-            await self.run_action(own[0].action)
+            await self.run_action(action)
         else:
             await super()._on_key(event)
 

@@ -7,10 +7,13 @@ that changed in verdicts is told.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import replace
 from enum import Enum
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -183,6 +186,7 @@ class Session:
         """
         from aoinspect.engine.recovery import recover_isns
 
+        _prepare_processes()
         analysis = self.analysis
 
         def go_on(tried: int, budget: int) -> None:
@@ -335,6 +339,12 @@ class Session:
         self.analysis.close()
         if self._spool is not None:
             self._spool.close()
+
+
+def _prepare_processes() -> None:
+    """Starts the process that watches over a pool's: it inherits standard error, which Textual replaces by none."""
+    with redirect_stderr(sys.__stderr__):
+        resource_tracker.ensure_running()
 
 
 def change_in_words(before: Rows, after: Rows) -> str:

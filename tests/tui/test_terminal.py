@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conversation import Conversation
 from tests.tui.running import PROJECT_ROOT, SAMPLES
 from tests.tui.test_walk import SAMPLE, wrong_keys
 
@@ -140,3 +141,16 @@ def test_forty_columns(start: Callable[..., Terminal]) -> None:
         terminal.keys(key)
     terminal.keys("q")
     assert "Traceback" not in terminal.wait_for("status 0")
+
+
+def test_isns_are_searched_by_processes_of_their_own(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    talk = Conversation().established(client_octets=60, server_octets=40)
+    talk.data("a", 100).data("b", 50).ack("a").data("a", 30)
+    (tmp_path / "late.pcap").write_bytes(talk.to_pcap())
+    (tmp_path / "keys.toml").write_text(talk.key_file(), encoding="utf-8")
+    terminal = start(f"-q {tmp_path / 'late.pcap'} --keys {tmp_path / 'keys.toml'} --recover-isn 200000")
+    terminal.wait_for("4 unverifiable")
+    terminal.keys("r")
+    terminal.wait_for("+4 verified")
+    terminal.keys("q")
+    terminal.wait_for("status 0")

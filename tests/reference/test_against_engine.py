@@ -223,7 +223,7 @@ def files_of(draw: st.DrawFn, records: Sequence[Record], link_type: int) -> byte
     return octets[: draw(st.integers(40, len(octets)))] if draw(st.integers(0, 7)) == 0 else octets
 
 
-@examples(60)
+@examples(30)
 @given(st.data())
 def test_random_conversations_are_judged_alike(data: st.DataObject) -> None:
     story = data.draw(faulty_stories())
@@ -235,7 +235,7 @@ def test_random_conversations_are_judged_alike(data: st.DataObject) -> None:
     assert differences(capture, text, data.draw(st.sampled_from([1, 4, 32768]))) == []
 
 
-@examples(15)
+@examples(8)
 @given(st.lists(faulty_stories(), min_size=2, max_size=3), ANY_STRAYS, st.data())
 def test_random_conversations_of_one_socket_pair_are_judged_alike(
     told: list[Conversation], some: list[Stray], data: st.DataObject
@@ -260,7 +260,7 @@ def _moved(story: Conversation, segment: CapturedSegment) -> CapturedSegment:
     return with_plan(segment, plan, segment.verdict)
 
 
-@examples(30)
+@examples(15)
 @given(st.data())
 def test_any_octets_in_a_conversation_are_judged_alike(data: st.DataObject) -> None:
     """Octets of its frames changed, whatever they mean, and frames in fragments."""
@@ -280,7 +280,7 @@ def test_any_octets_in_a_conversation_are_judged_alike(data: st.DataObject) -> N
     assert differences(bytes(octets), text, data.draw(st.sampled_from([1, 32768]))) == []
 
 
-@examples(10)
+@examples(6)
 @given(chains(4), st.data())
 def test_every_algorithm_and_length_is_judged_alike(keys: list[Key], data: st.DataObject) -> None:
     story = Conversation(keys).handshake().data("a", 9)

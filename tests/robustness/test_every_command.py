@@ -17,8 +17,8 @@ from tests.report.running import Command, Run, command
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 CORPUS = PROJECT_ROOT.parent / "shared" / "corpus"
 CAPTURES = sorted(CORPUS.rglob("*.pcap*"))
-STRIDE = max(1, 8 // EFFORT)
-"""Every eighth capture goes through a command; all through all with AOINSPECT_TEST_EFFORT=8."""
+STRIDE = max(1, 12 // EFFORT)
+"""Every twelfth capture goes through a command; all through all with AOINSPECT_TEST_EFFORT=12."""
 MOST_SECONDS = 5.0
 """Of processor time, for one command on one capture of at most some hundred kilobytes."""
 

@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoinspect.commands.shared import (
@@ -203,7 +202,9 @@ def _write(document: str, path: str | None) -> None:
     if path is None or path == "-":
         sys.stdout.write(document)
         return
+    from aoinspect.report.whole_text import write_whole_text
+
     try:
-        Path(path).write_text(document, encoding="utf-8")
+        write_whole_text(path, document)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None

@@ -43,6 +43,7 @@ class CaptureSource:
         self.path = path
         """As given; "-" for standard input."""
         self._spool: IO[bytes] | None = None
+        self._status: os.stat_result | None = None
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -54,11 +55,16 @@ class CaptureSource:
         self._opened.close()
 
     def open(self) -> CaptureReader:
-        """A reader from the capture's start. CaptureError as `open_capture` has it."""
+        """A reader from the capture's start.
+
+        CaptureError as `open_capture` has it, and where another file lies there since the first time, or less of it.
+        """
         if self._spool is None and self._is_pipe():
             self._spool = self._copy()
         if self._spool is None:
-            return self._opened.enter_context(open_capture(self.path))
+            reader = self._opened.enter_context(open_capture(self.path))
+            self._demand_same_file()
+            return reader
         self._spool.seek(0)
         try:
             return self._opened.enter_context(open_capture(cast(BinaryIO, self._spool)))
@@ -66,6 +72,17 @@ class CaptureSource:
             # A temporary file has no name that would mean anything to the user.
             _, _, what = str(error).partition(": ")
             raise CaptureError(f"{self.path}: {what}") from None
+
+    def _demand_same_file(self) -> None:
+        """What one pass says of frames must not be applied to those of another file. A capture may grow meanwhile."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return  # It was opened: what was open is read on.
+        first = self._status = self._status or status
+        is_same = os.path.samestat(first, status) and status.st_size >= first.st_size
+        if not is_same or (status.st_size == first.st_size and status.st_mtime_ns != first.st_mtime_ns):
+            raise CaptureError(f"{self.path}: the file was changed while it was being read; run this again")
 
     def _is_pipe(self) -> bool:
         if self.path == "-":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from rich.console import Console
 
 from aoinspect.capture import FrameBatch, open_capture
 from aoinspect.capture.rewriting import WholeFile
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.engine.resign.resign import RewritableSource, resign
 from aoinspect.engine.resign.wishes import Wishes
 from aoinspect.engine.single_frame import CaptureSource
+from aoinspect.engine.table import Rows
 from aoinspect.errors import AoinspectError, CaptureError
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
@@ -101,6 +104,13 @@ def _registry() -> Registry:
     return Registry(use_entry_points=False)
 
 
+def _printing(lines: SegmentLines) -> Callable[[Rows], None]:
+    def take(rows: Rows) -> None:
+        "\n".join(lines.lines(rows))
+
+    return take
+
+
 def verify(octets: bytes) -> None:
     """What `verify` and `timeline` print of a capture, in every form, with keys and without."""
     for store in (_store(), KeyStore()):
@@ -109,8 +119,7 @@ def verify(octets: bytes) -> None:
             reader = open_capture(io.BytesIO(octets))
         except CaptureError:
             return
-        lines = SegmentLines(analyzer)
-        analyse([reader], analyzer, on_rows=lambda rows, lines=lines: "\n".join(lines.lines(rows)))
+        analyse([reader], analyzer, on_rows=_printing(SegmentLines(analyzer)))
         report = build_report(analyzer)
         print_report(report, Console(file=io.StringIO(), width=100), list_all=True)
         report_json(report)

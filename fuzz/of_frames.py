@@ -109,6 +109,8 @@ def options(octets: bytes) -> None:
         interfaces=zero,
         vlans=zero,
         is_partial=np.zeros(2, np.bool_),
+        captures=zero,
+        orders=zero,
     )
     segments = read_segments(packets)
     plain = read_options(header, declared)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from aoinspect.capture import open_capture
 from aoinspect.engine.filtering import FilterContext, FilterError, parse_filter
-from aoinspect.engine.pipeline import Analyzer, analyse
+from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.reading import analyse
 from aoinspect.errors import AoinspectError, KeyFileError
 from aoinspect.keys import load_keys
 from aoinspect.keys.importers import IMPORTERS, Importer, recognise

@@ -246,6 +246,11 @@ class _Accountant:
         key = "the key" if mkt is None else f"key {mkt.name!r} ({mkt.origin})"
         file_remedy = words.put(assumption.file_remedy).replace("{key}", key)
         device_remedy = words.put(assumption.device_remedy)
+        summary = words.put(assumption.claim)
+        if swept.is_of_receiver:
+            # No end is known to be the one in the wrong: the key file says of each what it has.
+            summary = f"the two ends differ: {summary.replace(key, f'{key} of {whom}')}"
+            device_remedy = f"change either end: {device_remedy}; or on {whom}, set the key as {who} has it"
         if file_remedy and self._is_right_for(held, sides):
             file_remedy = ""
             device_remedy = words.put(
@@ -256,7 +261,7 @@ class _Accountant:
             idents=assumption.idents,
             hypothesis=BY_IDENT[assumption.idents[0]],
             confidence=Confidence.PROOF,
-            summary=words.put(assumption.claim),
+            summary=summary,
             changed=words.put(assumption.change),
             origin=words.put(assumption.origin),
             matched=len(held.subjects),

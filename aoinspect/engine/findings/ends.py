@@ -30,8 +30,10 @@ def ends_disagree(scene: Scene) -> Iterator[Finding]:
             Severity.ERROR,
             (capture, frame),
             message=f"{receiver.address} drops what {sender.address} signs with key {mkt.name!r}: {candidate.refusal}",
-            evidence=f"verified under the key of {mkt.origin}; no key of {receiver.address} accepts it",
-            remedy=f"make the key of {receiver.address} equal to that of {sender.address}, with the ids crossed",
+            evidence=f"the two ends differ: the segment follows {sender.address} ({mkt.origin}), and no key of "
+            f"{receiver.address} accepts it",
+            remedy=f"change either end, {receiver.address} or {sender.address}: both keys must be equal, with the ids "
+            "crossed",
             reference="RFC 5925 3.1",
         )
 

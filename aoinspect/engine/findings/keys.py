@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aoinspect.ao.mkt import Lifetime
-from aoinspect.engine.findings.model import Finding, Scene, Severity, times
+from aoinspect.engine.findings.model import Finding, Scene, Severity, frames_of, times
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import ConnectionResult, KeyRun
 from aoinspect.engine.verdicts import Method, Verdict
@@ -41,7 +41,7 @@ def key_outside_lifetime(scene: Scene) -> Iterator[Finding]:
                 Severity.WARNING,
                 run,
                 message=f"key {run.mkt!r} was used by {scene.end(run.direction).address} {off} its {what} lifetime",
-                evidence=f"KeyID {run.key_id}, frames {run.first_frame} to {run.last_frame}; lifetime of {owner}",
+                evidence=f"KeyID {run.key_id}, {frames_of(run)}; lifetime of {owner}",
                 remedy="compare the clocks and time zones of both devices and of the capturing host; a whole number "
                 "of hours is a zone, not a drift",
                 reference="RFC 5925 3.1, 7.1; RFC 8177 2.2",

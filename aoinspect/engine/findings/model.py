@@ -126,6 +126,13 @@ def times(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
+def frames_of(seen: Occurrences | KeyRun) -> str:
+    """ "frame 4", "frames 4 to 8"."""
+    if (seen.first_capture, seen.first_frame) == (seen.last_capture, seen.last_frame):
+        return f"frame {seen.first_frame}"
+    return f"frames {seen.first_frame} to {seen.last_frame}"
+
+
 def seconds(duration_ns: int) -> str:
     """A duration as a person reads it: "0.267 ms", "12.4 s"."""
     if duration_ns < 1_000_000_000:

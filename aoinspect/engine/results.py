@@ -9,14 +9,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+import numpy as np
+
 from aoinspect.engine.connections import OPENED_BY_BOTH, OPENER_UNKNOWN
-from aoinspect.engine.keyring import Endpoint
 from aoinspect.engine.marks import Mark
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.tallies import Sample
-from aoinspect.engine.timeline import NO_MKT_INDEX, Timeline, tcp_options_of
+from aoinspect.engine.timeline import NO_MKT_INDEX, tcp_options_of
 from aoinspect.engine.transitions import DIRECTIONS, KeyRun, KeyTransition, transitions_of
-from aoinspect.engine.verdicts import VERDICT_MEMBERS, IsnSource, Method, Reason, Verdict
+from aoinspect.engine.verdicts import VERDICT_MEMBERS, IsnSource, Method, Reason
 
 __all__ = [
     "DIRECTIONS",
@@ -88,65 +89,113 @@ class ConnectionResult:
 
 def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
     """The connections that have at least one segment, in the order of their first."""
-    numbers = analyzer.tallies.column("number")
-    runs_of = _runs_by_connection(analyzer.timeline)
-    marks_of = analyzer.marks.by_connection()
-    a_sides = analyzer.connections.a_sides()
-    captures = analyzer.tallies.column("first_capture").tolist()
-    # A connection of which a filter leaves nothing has a number and no capture.
-    indices = sorted((number, index) for index, number in enumerate(numbers.tolist()) if captures[index] >= 0)
-    return [
-        _connection(analyzer, index, number, int(a_sides[index]), runs_of.get(index, []), marks_of.get(index, []))
-        for number, index in indices
-    ]
+    return _Results(analyzer).connections()
 
 
-def _connection(
-    analyzer: Analyzer, index: int, number: int, a_side: int, runs: list[int], marks: list[int]
-) -> ConnectionResult:
-    connections = analyzer.connections
-    pair = int(connections.pairs[index])
-    ends = analyzer.pairs.ends[pair]
-    keys = analyzer.pairs.keys[pair]
-    opener = int(connections.openers[index])
-    opened_by = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}.get(opener, "a")
-    # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
-    key_runs = tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.order))
-    verdicts = analyzer.tallies.column("verdicts")[index].tolist()
-    reasons = analyzer.tallies.column("reasons")[index].tolist()
-    return ConnectionResult(
-        id=number,
-        index=index,
-        a=_end(ends[a_side], analyzer, index, a_side),
-        b=_end(ends[1 - a_side], analyzer, index, 1 - a_side),
-        opened_by=opened_by,
-        isn_source=_isn_source(analyzer, index),
-        first_capture=int(analyzer.tallies.column("first_capture")[index]),
-        first_frame=int(analyzer.tallies.column("first_frame")[index]),
-        last_capture=int(analyzer.tallies.column("last_capture")[index]),
-        last_frame=int(analyzer.tallies.column("last_frame")[index]),
-        first_time_ns=int(analyzer.tallies.column("first_time_ns")[index]),
-        last_time_ns=int(analyzer.tallies.column("last_time_ns")[index]),
-        verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
-        reasons={reason.word: reasons[reason] for reason in Reason if reasons[reason]},
-        samples=tuple(
-            FailureSample(sample, DIRECTIONS[sample.side ^ a_side], _candidate_names(analyzer, pair, sample))
-            for verdict in Verdict
-            if (sample := analyzer.tallies.samples.get((index, verdict))) is not None
-        ),
-        refused=int(analyzer.tallies.column("refused")[index]),
-        vrfs=tuple(sorted(keys.vrfs)) if keys is not None else (),
-        is_covered=keys is not None,
-        runs=key_runs,
-        transitions=transitions_of(key_runs),
-        marks=tuple(analyzer.marks.mark(row, a_side) for row in marks),
-    )
+class _Results:
+    """The making of one run's results.
+
+    Columns become lists, each once: to read single values out of arrays, several for each of a hundred thousand
+    connections, would cost more than everything else here.
+    """
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+        self._a_sides: list[int] = analyzer.connections.a_sides().tolist()
+        self._runs = _runs_by_connection(analyzer, self._a_sides)
+        self._marks = analyzer.marks.by_connection(self._a_sides)
+        self._addresses: dict[bytes, str] = {}
+        self._samples: dict[int, list[Sample]] = defaultdict(list)
+        # The enum's order, worst first.
+        for (connection, _), sample in sorted(analyzer.tallies.samples.items()):
+            self._samples[connection].append(sample)
+
+    def connections(self) -> list[ConnectionResult]:
+        tallies, connections = self._analyzer.tallies, self._analyzer.connections
+        count = len(tallies.column("number"))
+        columns = zip(
+            tallies.column("number").tolist(),
+            range(count),
+            connections.pairs[:count].tolist(),
+            connections.openers[:count].tolist(),
+            connections.isns[:count].tolist(),
+            connections.has_isn[:count].tolist(),
+            tallies.column("verdicts").tolist(),
+            tallies.column("reasons").tolist(),
+            tallies.column("refused").tolist(),
+            zip(*(tallies.column(name).tolist() for name in _EXTENT), strict=True),
+            strict=True,
+        )
+        # A connection of which a filter leaves nothing has a number and no capture.
+        return [self._connection(*values) for values in sorted(columns) if values[-1][0] >= 0]
+
+    def _connection(
+        self,
+        number: int,
+        index: int,
+        pair: int,
+        opener: int,
+        isns: list[int],
+        has_isn: list[bool],
+        verdicts: list[int],
+        reasons: list[int],
+        refused: int,
+        extent: tuple[int, ...],
+    ) -> ConnectionResult:
+        analyzer = self._analyzer
+        ends, keys = analyzer.pairs.ends[pair], analyzer.pairs.keys[pair]
+        a_side = self._a_sides[index]
+        a, b = (
+            EndResult(self._address(ends[side].address), ends[side].port, isns[side] if has_isn[side] else None)
+            for side in (a_side, 1 - a_side)
+        )
+        key_runs = self._runs.get(index, ())
+        first_capture, first_frame, last_capture, last_frame, first_time_ns, last_time_ns = extent
+        return ConnectionResult(
+            id=number,
+            index=index,
+            a=a,
+            b=b,
+            opened_by=_OPENED_BY.get(opener, "a"),
+            isn_source=_isn_source(analyzer, index),
+            first_capture=first_capture,
+            first_frame=first_frame,
+            last_capture=last_capture,
+            last_frame=last_frame,
+            first_time_ns=first_time_ns,
+            last_time_ns=last_time_ns,
+            verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
+            reasons={word: count for word, count in zip(_REASON_WORDS, reasons, strict=True) if count},
+            samples=tuple(
+                FailureSample(sample, DIRECTIONS[sample.side ^ a_side], _candidate_names(analyzer, pair, sample))
+                for sample in self._samples.get(index, ())
+            ),
+            refused=refused,
+            vrfs=tuple(sorted(keys.vrfs)) if keys is not None else (),
+            is_covered=keys is not None,
+            runs=key_runs,
+            transitions=transitions_of(key_runs),
+            marks=self._marks.get(index, ()),
+        )
+
+    def _address(self, octets: bytes) -> str:
+        known = self._addresses.get(octets)
+        if known is None:
+            known = self._addresses[octets] = str(ip_address(octets))
+        return known
+
+
+_EXTENT = ("first_capture", "first_frame", "last_capture", "last_frame", "first_time_ns", "last_time_ns")
+_OPENED_BY = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}
+_REASON_WORDS = tuple(reason.word for reason in Reason)
 
 
 def _isn_source(analyzer: Analyzer, index: int) -> IsnSource:
     source = IsnSource(int(analyzer.connections.isn_sources[index]))
+    if source is not IsnSource.KEY_FILE:
+        return source
     entry = int(analyzer.connections.known_entries[index])
-    if source is IsnSource.KEY_FILE and entry >= 0 and analyzer.keyring.store.connections[entry].is_recovered:
+    if entry >= 0 and analyzer.keyring.store.connections[entry].is_recovered:
         return IsnSource.RECOVERED
     return source
 
@@ -160,43 +209,86 @@ def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[str
     return tuple(dict.fromkeys(analyzer.keyring.mkts[candidate.mkt].name for candidate in candidates))
 
 
-def _end(end: Endpoint, analyzer: Analyzer, index: int, side: int) -> EndResult:
-    connections = analyzer.connections
-    isn = int(connections.isns[index, side]) if connections.has_isn[index, side] else None
-    return EndResult(str(ip_address(end.address)), end.port, isn)
+def _runs_by_connection(analyzer: Analyzer, a_sides: list[int]) -> dict[int, tuple[KeyRun, ...]]:
+    """Connection -> its key runs, in the order of their first segments.
 
-
-def _runs_by_connection(timeline: Timeline) -> dict[int, list[int]]:
-    runs: dict[int, list[int]] = defaultdict(list)
-    for run, connection in enumerate(timeline.connections.tolist()):
-        runs[connection].append(run)
-    return runs
-
-
-def _run(analyzer: Analyzer, run: int, a_side: int) -> KeyRun:
+    Rows of the timeline stand batch by batch, and within a batch by direction: only orders sort runs alike always.
+    """
     timeline = analyzer.timeline
-    mkt = int(timeline.mkts[run])
-    method = Method(int(timeline.methods[run]))
-    is_ao = method is Method.AO
-    verdicts = timeline.verdicts[run].tolist()
-    return KeyRun(
-        direction=DIRECTIONS[int(timeline.sides[run]) ^ a_side],
-        method=method,
-        key_id=int(timeline.key_ids[run]) if is_ao else None,
-        rnext_key_id=int(timeline.rnext_key_ids[run]) if is_ao else None,
-        mkt=None if mkt == NO_MKT_INDEX else analyzer.keyring.mkts[mkt].name,
-        order=int(timeline.number("first_orders")[run]),
-        first_capture=int(timeline.number("captures")[run]),
-        first_frame=int(timeline.number("first_frames")[run]),
-        last_capture=int(timeline.number("last_captures")[run]),
-        last_frame=int(timeline.number("last_frames")[run]),
-        first_time_ns=int(timeline.number("first_times_ns")[run]),
-        last_time_ns=int(timeline.number("last_times_ns")[run]),
-        segments=int(timeline.number("segments")[run]),
-        verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
-        tcp_options=tcp_options_of(timeline.coverages[run]),
-        mkt_index=None if mkt == NO_MKT_INDEX else mkt,
-        starts_behind=bool(timeline.starts_behind[run]),
-        is_behind=bool(timeline.is_behind[run]),
-        starts_with_older_ack=bool(timeline.starts_with_older_ack[run]),
-    )
+    names = [mkt.name for mkt in analyzer.keyring.mkts]
+    columns = (np.asarray(timeline.number(name)).tolist() for name in _RUN_COLUMNS)
+    found: dict[int, list[KeyRun]] = defaultdict(list)
+    for (
+        connection,
+        side,
+        method_number,
+        key_id,
+        rnext_key_id,
+        mkt,
+        order,
+        first_capture,
+        first_frame,
+        last_capture,
+        last_frame,
+        first_time_ns,
+        last_time_ns,
+        segments,
+        verdicts,
+        coverages,
+        starts_behind,
+        is_behind,
+        starts_with_older_ack,
+    ) in zip(*columns, strict=True):
+        method = Method(method_number)
+        is_ao = method is Method.AO
+        is_known = mkt != NO_MKT_INDEX
+        found[connection].append(
+            KeyRun(
+                direction=DIRECTIONS[side ^ a_sides[connection]],
+                method=method,
+                key_id=key_id if is_ao else None,
+                rnext_key_id=rnext_key_id if is_ao else None,
+                mkt=names[mkt] if is_known else None,
+                order=order,
+                first_capture=first_capture,
+                first_frame=first_frame,
+                last_capture=last_capture,
+                last_frame=last_frame,
+                first_time_ns=first_time_ns,
+                last_time_ns=last_time_ns,
+                segments=segments,
+                verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
+                tcp_options=tcp_options_of(coverages),
+                mkt_index=mkt if is_known else None,
+                starts_behind=starts_behind,
+                is_behind=is_behind,
+                starts_with_older_ack=starts_with_older_ack,
+            )
+        )
+    return {
+        connection: tuple(sorted(runs, key=lambda run: run.order) if len(runs) > 1 else runs)
+        for connection, runs in found.items()
+    }
+
+
+_RUN_COLUMNS = (
+    "connections",
+    "sides",
+    "methods",
+    "key_ids",
+    "rnext_key_ids",
+    "mkts",
+    "first_orders",
+    "captures",
+    "first_frames",
+    "last_captures",
+    "last_frames",
+    "first_times_ns",
+    "last_times_ns",
+    "segments",
+    "verdicts",
+    "coverages",
+    "starts_behind",
+    "is_behind",
+    "starts_with_older_ack",
+)

@@ -100,7 +100,7 @@ def _outside_lifetimes(analysis: Analysis, index: int, used: list[tuple[Connecti
     told = []
     for connection, run in used:
         ends = analyzer.pairs.ends[int(analyzer.connections.pairs[connection.index])]
-        sender = DIRECTIONS.index(run.direction) ^ int(analyzer.connections.a_sides()[connection.index])
+        sender = DIRECTIONS.index(run.direction) ^ analyzer.connections.a_side(connection.index)
         for what, lifetime, origin in analyzer.keyring.lifetimes(ends, index, sender):
             if lifetime.from_ns is not None and run.first_time_ns < lifetime.from_ns:
                 told.append(f"✗ frame {run.first_frame} comes before its {what} lifetime ({printable(str(origin))})")

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
-import numpy as np
-
 from aoinspect.engine.explain.advice import OpenSubject, what_would_decide
 from aoinspect.engine.explain.case import Case, Subject, address_words, selected_keys
+from aoinspect.engine.explain.company import Company
 from aoinspect.engine.explain.model import (
     Account,
     Budget,
@@ -29,9 +28,9 @@ from aoinspect.engine.failures import FailingSegment, Occasion
 from aoinspect.engine.findings.model import Scene
 from aoinspect.engine.keyring import KEY_ID_OF_MD5, Candidate, Endpoint, Keyring, PairKeys
 from aoinspect.engine.pipeline import Analyzer
-from aoinspect.engine.results import DIRECTIONS, ConnectionResult
+from aoinspect.engine.results import ConnectionResult
 from aoinspect.engine.second_opinion import read_header
-from aoinspect.engine.verdicts import IsnSource, Method, Verdict
+from aoinspect.engine.verdicts import IsnSource, Method
 from aoinspect.keys.model import KeyStore
 
 VERIFY_BUDGET = Budget(macs=100_000, searches=4)
@@ -39,10 +38,11 @@ VERIFY_BUDGET = Budget(macs=100_000, searches=4)
 EXPLAIN_BUDGET = Budget(macs=2_000_000, searches=64)
 """What `explain` spends on a run: below half a minute."""
 PER_CONNECTION = Budget(macs=40_000, searches=2)
+BUDGET_USED_UP = (
+    "nothing was tried on it: the connections before it had used up the run's budget (aoinspect explain --connection)"
+)
 ON_KEYS = frozenset({"H1", "H8", "H3", "H2", "H5", "H6", "H7", "H9", "H17", "H32"})
 """What can lie between the keys of two ends, where what the sender signs is known."""
-NAMED_ADDRESSES = 64
-"""Addresses of the key files that are tried for a NAT."""
 
 
 def explain_failures(
@@ -55,12 +55,13 @@ def explain_failures(
     if not analyzer.keyring.mkts:
         return []
     accounts = []
+    company = Company(analyzer, connections)
     for connection in connections:
         if not every and not is_failing(connection):
             continue
         share = Budget(min(PER_CONNECTION.macs, budget.macs), min(PER_CONNECTION.searches, budget.searches))
         left = replace(share)
-        account = explain_connection(analyzer, connection, left, connections=connections)
+        account = _Accountant(analyzer, connection, left, company, None).account()
         budget.macs -= share.macs - left.macs
         budget.searches -= share.searches - left.searches
         if account.explanations or account.failing:
@@ -89,7 +90,8 @@ def explain_connection(
     `connections` are all of the run, for facts that show only beside others. `segments` are looked at in place of those
     that the run kept.
     """
-    return _Accountant(analyzer, connection, budget or replace(PER_CONNECTION), connections, segments).account()
+    company = Company(analyzer, connections)
+    return _Accountant(analyzer, connection, budget or replace(PER_CONNECTION), company, segments).account()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +112,20 @@ class _Accountant:
         analyzer: Analyzer,
         connection: ConnectionResult,
         budget: Budget,
-        connections: Sequence[ConnectionResult],
+        company: Company,
         segments: Sequence[FailingSegment] | None,
     ) -> None:
         self.analyzer = analyzer
         self.connection = connection
         self.budget = budget
-        self.connections = connections
+        self.company = company
         self.chosen = segments
         self.pair = int(analyzer.connections.pairs[connection.index])
         self.ends = analyzer.pairs.ends[self.pair]
+        self.scene = Scene(analyzer, connection)
 
     def account(self) -> Account:
-        connection, analyzer = self.connection, self.analyzer
+        connection = self.connection
         counts = connection.verdicts
         failed = counts["mismatch"] + counts["no_key"]
         swept = [self._sweep_failed(), *self._sweep_refused()]
@@ -136,8 +139,7 @@ class _Accountant:
         explained = {place for explanation in explanations for place in explanation.frames}
         unexplained = tuple(subject for subject in main.case.subjects if _place(subject) not in explained)
         if self.chosen is None:
-            scene = Scene(analyzer, connection)
-            facts = Facts(scene, main.case, unexplained, self.connections, len(main.case.subjects), failed)
+            facts = Facts(self.scene, main.case, unexplained, self.company, len(main.case.subjects), failed)
             stated = list(state_facts(facts))
             explained |= {place for fact in stated for place in fact.frames}
             explanations = _ordered(explanations, stated)
@@ -161,9 +163,8 @@ class _Accountant:
     def _open_subjects(self, swept: _Swept, open_: Sequence[tuple[int, int]]) -> list[OpenSubject]:
         """The subjects that nothing explains, and whether others of the same sender and KeyID verify."""
         verified = {(run.direction, run.key_id) for run in self.connection.runs if run.verified and run.mkt is not None}
-        scene = Scene(self.analyzer, self.connection)
         return [
-            OpenSubject(subject, (scene.direction_of(subject.segment.side), subject.reading.key_id) in verified)
+            OpenSubject(subject, (self.scene.direction_of(subject.segment.side), subject.reading.key_id) in verified)
             for subject in swept.case.subjects
             if _place(subject) in open_
         ]
@@ -197,7 +198,7 @@ class _Accountant:
             mkts=keyring.mkts,
             pair_keys=keys,
             other_isns=self._other_isns(),
-            named_addresses=_named_addresses(self.analyzer.keyring.store),
+            named_addresses=self.company.named_addresses,
             is_midway=sources[self.connection.index] != IsnSource.HANDSHAKE,
         )
 
@@ -217,17 +218,14 @@ class _Accountant:
         """By side, the ISNs of the socket pair's other connections and of [[connection]] entries."""
         connections = self.analyzer.connections
         found: tuple[dict[int, None], dict[int, None]] = ({}, {})
-        for sibling in np.flatnonzero(connections.pairs == self.pair).tolist():
+        for sibling in self.company.siblings(self.connection.index):
             for side in (0, 1):
-                if sibling != self.connection.index and connections.has_isn[sibling, side]:
+                if connections.has_isn[sibling, side]:
                     found[side][int(connections.isns[sibling, side])] = None
-        for known in self.analyzer.keyring.store.connections:
-            local = Endpoint(known.local[0].packed, known.local[1])
-            remote = Endpoint(known.remote[0].packed, known.remote[1])
-            if {local, remote} == set(self.ends):
-                side = self.ends.index(local)
-                found[side][known.local_isn] = None
-                found[1 - side][known.remote_isn] = None
+        for known in self.company.told(self.ends):
+            side = self.ends.index(Endpoint(known.local[0].packed, known.local[1]))
+            found[side][known.local_isn] = None
+            found[1 - side][known.remote_isn] = None
         return tuple(found[0]), tuple(found[1])
 
     # What is said.
@@ -302,8 +300,7 @@ class _Accountant:
             # Segments with no option but AO verify under both flags; SYNs never do, so they say which one is right.
             syns = {subject.segment.side for subject in held.subjects if subject.is_syn}
             sides = [side for side in sides if side not in syns]
-        a_side = int(self.analyzer.connections.a_sides()[self.connection.index])
-        directions = {DIRECTIONS[side ^ a_side] for side in sides}
+        directions = {self.scene.direction_of(side) for side in sides}
         key = held.assumption.key
         return any(
             run.verified and run.mkt_index == key and run.direction in directions for run in self.connection.runs
@@ -311,11 +308,11 @@ class _Accountant:
 
     def _is_right_elsewhere(self, key: int, sides: Sequence[int]) -> bool:
         """Whether the key as written verifies segments of other connections, or of the other end of this one."""
-        timeline = self.analyzer.timeline
-        verified = np.asarray(timeline.verdicts)[:, Verdict.VERIFIED] > 0
-        rows = np.flatnonzero((np.asarray(timeline.mkts) == key) & verified)
-        is_elsewhere = timeline.connections[rows] != self.connection.index
-        return bool((is_elsewhere | ~np.isin(timeline.sides[rows], list(sides))).any())
+        directions = {self.scene.direction_of(side) for side in sides}
+        own = sum(
+            run.mkt_index == key and run.verified > 0 and run.direction in directions for run in self.connection.runs
+        )
+        return self.company.verified_runs(key) > own
 
     def _key_id(self, key: int, side: int) -> int | None:
         """The KeyID with which `side` signs under the key, by the key file."""
@@ -329,11 +326,6 @@ class _Accountant:
             ),
             None,
         )
-
-    def _verifies_something(self, key: int) -> bool:
-        timeline = self.analyzer.timeline
-        of_key = np.flatnonzero(np.asarray(timeline.mkts) == key)
-        return bool(len(of_key)) and bool(np.asarray(timeline.verdicts)[of_key, Verdict.VERIFIED].any())
 
     def _ruled_out(self, swept: Sequence[_Swept], explanations: Sequence[Explanation]) -> tuple[str, ...]:
         holding = {explanation.ident for explanation in explanations}
@@ -349,9 +341,10 @@ class _Accountant:
             )
         refusals = _unique(
             self.analyzer.checker.lists.candidates[candidate].refusal
-            for (connection, candidate) in self.analyzer.tallies.refusals
-            if connection == index
+            for candidate in self.analyzer.tallies.refusals.get(index, ())
         )
+        if any(one.outcome.is_out_of_reach for one in swept) and open_:
+            return BUDGET_USED_UP
         if refusals and any(one.is_of_receiver and not one.outcome.held for one in swept) and open_:
             return f"the ends' keys differ ({', '.join(refusals)}), and neither is a known other form of the other"
         return ""
@@ -389,11 +382,3 @@ def _store_of(store: KeyStore, receiver: Endpoint, sender: Endpoint) -> KeyStore
         peer for peer in store.peers if peer.local is not None and own in peer.local and other not in peer.local
     )
     return replace(store, peers=peers)
-
-
-def _named_addresses(store: KeyStore) -> tuple[bytes, ...]:
-    """Single addresses of peers and of [[connection]] entries."""
-    networks = [network for peer in store.peers for network in (peer.local, peer.remote) if network is not None]
-    single = [network.network_address for network in networks if network.prefixlen == network.max_prefixlen]
-    known = [end[0] for connection in store.connections for end in (connection.local, connection.remote)]
-    return tuple(dict.fromkeys(address.packed for address in [*single, *known]))[:NAMED_ADDRESSES]

@@ -15,9 +15,7 @@ def ends_disagree(scene: Scene) -> Iterator[Finding]:
         return
     keys = analyzer.pairs.keys[int(analyzer.connections.pairs[connection.index])]
     assert keys is not None
-    for (index, candidate_index), (capture, frame) in analyzer.tallies.refusals.items():
-        if index != connection.index:
-            continue
+    for candidate_index, (capture, frame) in analyzer.tallies.refusals.get(connection.index, {}).items():
         candidate = analyzer.checker.lists.candidates[candidate_index]
         mkt = analyzer.keyring.mkts[candidate.mkt]
         side = next(

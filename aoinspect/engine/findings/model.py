@@ -56,7 +56,7 @@ class Scene:
     def __init__(self, analyzer: Analyzer, connection: ConnectionResult, a_side: int | None = None) -> None:
         self.analyzer = analyzer
         self.connection = connection
-        self.a_side = int(analyzer.connections.a_sides()[connection.index]) if a_side is None else a_side
+        self.a_side = analyzer.connections.a_side(connection.index) if a_side is None else a_side
         """The side of the socket pair that is the Report's `a`."""
         self._runs: dict[tuple[str, bool], list[KeyRun]] = {}
         self._has_verified = bool(connection.verdicts["verified"])

@@ -222,7 +222,9 @@ def capture_cut(scene: Scene) -> Iterator[Finding]:
 
 def retransmission_differs(scene: Scene) -> Iterator[Finding]:
     """The same sequence numbers, other octets, both verified."""
-    differing = [item for item in scene.analyzer.repeats.differing if item.connection == scene.connection.index]
+    differing = scene.analyzer.repeats.differing.get(scene.connection.index)
+    if not differing:
+        return
     for side in (0, 1):
         of_side = [item for item in differing if item.side == side]
         if of_side:

@@ -17,14 +17,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from aoinspect import __version__
-from aoinspect.commands import check, completion, explain, keys, report, resign, show, timeline, tui, verify
-from aoinspect.commands.shared import SharedParts
+from aoinspect.commands import (
+    annotate,
+    check,
+    completion,
+    explain,
+    keys,
+    report,
+    resign,
+    show,
+    timeline,
+    tui,
+    verify,
+    wireshark,
+)
+from aoinspect.commands.shared import SharedParts, read_keys
 from aoinspect.errors import AoinspectError, CaptureError, DissectorError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aoinspect.keys.model import KeyStore, Network
+    from aoinspect.keys.model import KeyStore
     from dissectors.registry import Registry
 
 KEYS_VARIABLE = "AOINSPECT_KEYS"
@@ -55,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aoinspect {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     shared = SharedParts(_add_arguments, _load_keys, _registry, _console, _tell)
-    for command in (verify, check, explain, timeline, show, tui, report, resign, keys):
+    for command in (verify, check, explain, timeline, show, tui, report, resign, annotate, wireshark, keys):
         command.add(commands, shared)
     completion.add(commands, parser)
     return parser
@@ -71,7 +84,18 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         f"(default: the file named by {KEYS_VARIABLE})",
     )
     parser.add_argument(
-        "--local", metavar="ADDR", help="the address of the device whose configuration --keys names, where it does not"
+        "--local",
+        action="append",
+        metavar="ADDR",
+        help="the address of the device whose configuration --keys names, where it does not; one for all, or one for "
+        "each --keys in their order",
+    )
+    parser.add_argument(
+        "--strict",
+        "--strict-keys",
+        dest="strict_keys",
+        action="store_true",
+        help="refuse key files and configurations with secrets that every user can read",
     )
     parser.add_argument(
         "--decode-as",
@@ -171,7 +195,6 @@ def _internal_error(error: Exception) -> int:
 
 
 def _load_keys(options: argparse.Namespace) -> KeyStore:
-    from aoinspect.keys import load_keys
     from aoinspect.keys.model import KeyStore
 
     paths: list[str] = options.keys or []
@@ -179,29 +202,17 @@ def _load_keys(options: argparse.Namespace) -> KeyStore:
         paths = [os.environ[KEYS_VARIABLE]]
     if not paths:
         return KeyStore()
-    store = load_keys(paths, _device(options.local))
+    store = read_keys(paths, options)
     if not options.quiet:
         for warning in store.warnings:
             for position, line in enumerate(warning.message.splitlines()):
                 _tell(line if position else f"{warning.origin}: warning: {line}")
-    if any(mkt.secret is None for peer in store.peers for mkt in peer.mkts):
+    if any(not mkt.is_keyed for peer in store.peers for mkt in peer.mkts):
         from aoinspect.keys.prompt import can_ask, fill_gaps
 
         if can_ask():
             store = fill_gaps(store)
     return store
-
-
-def _device(address: str | None) -> Network | None:
-    """What --local says."""
-    if address is None:
-        return None
-    from aoinspect.keys.addresses import parse_prefix
-
-    try:
-        return parse_prefix(address)
-    except ValueError as error:
-        raise UsageError(f"--local: {error}") from None
 
 
 def _registry(options: argparse.Namespace) -> Registry:

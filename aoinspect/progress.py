@@ -47,15 +47,20 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leaves the terminal to something else; the next `update` shows the bar again."""
         if self._bar is not None:
             self._bar[0].stop()
+            self._bar = None
 
     def update(self, reader: CaptureReader) -> None:
         """Shows how much of the capture has been read; of a pipe, that something is."""
         if not self._is_wanted or time.monotonic() - self._started < PATIENCE_SECONDS:
             return
         if self._bar is None:
-            self._bar = _new_bar()
+            self._bar, self._reader = _new_bar(), None
         progress, task = self._bar
         if reader is not self._reader:
             self._reader = reader

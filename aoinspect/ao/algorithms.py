@@ -54,11 +54,18 @@ class Algorithm:
     """Traffic key -> a keyed MAC."""
     master_key_lengths: tuple[int, ...] | None = None
     """Octets that a master key may have; None where any number is allowed."""
+    longer_traffic_key: int | None = None
+    """Octets of a traffic key where they are not as many as those of the MAC before truncation."""
 
     @property
     def is_md5(self) -> bool:
         """TCP-MD5 (RFC 2385), which has neither KeyIDs nor traffic keys and its own option."""
         return self.name == "tcp-md5"
+
+    @property
+    def traffic_key_length(self) -> int:
+        """Octets of a traffic key (RFC 5926 3.1, "Key_Length"); TCP-MD5 has none."""
+        return self.digest_length if self.longer_traffic_key is None else self.longer_traffic_key
 
     def computes_as(self, other: Algorithm) -> bool:
         """Whether both give the same octets for every key and message, default MAC lengths aside."""
@@ -272,6 +279,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         digest_length=16,
         derive=_derive_kmac256,
         keyed_mac=_KeyedKmac256,
+        longer_traffic_key=32,
     ),
     _kernel_hmac("md5", hashes.MD5(), "hmac-md5", "hmac-md5-96"),
     _kernel_hmac("sha224", hashes.SHA224(), "hmac-sha-224"),

@@ -9,6 +9,7 @@ four microseconds each. Nothing here knows captures: this runs in worker process
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aoinspect.ao.algorithms import Algorithm
@@ -20,7 +21,8 @@ class SearchTask:
     """One signed segment whose ISNs are sought, under one key. Pickles, so that it can travel to other processes."""
 
     algorithm: Algorithm
-    secret: bytes = field(repr=False)
+    secret: bytes | None = field(repr=False)
+    """None where a log tells traffic keys: then only ISNs that it knows can hold."""
     include_options: bool
     source: bytes
     """Address of the end that sent the segment: 4 or 16 octets."""
@@ -32,6 +34,8 @@ class SearchTask:
     own_isn: int | None = None
     """The sender's ISN, where the capture tells it; then only the other's is sought."""
     peer_isn: int | None = None
+    traffic_keys: Mapping[bytes, bytes] | None = field(default=None, repr=False)
+    """KDF context -> traffic key, in place of the secret."""
 
     @property
     def is_linear(self) -> bool:
@@ -88,7 +92,13 @@ class _Attempt:
     def holds(self, own_isn: int, peer_isn: int) -> bool:
         task = self._task
         context = self._context_head + own_isn.to_bytes(4, "big") + peer_isn.to_bytes(4, "big")
-        keyed = task.algorithm.keyed_mac(task.algorithm.derive(task.secret, context))
+        if task.secret is not None:
+            traffic_key: bytes | None = task.algorithm.derive(task.secret, context)
+        else:
+            traffic_key = None if task.traffic_keys is None else task.traffic_keys.get(context)
+        if traffic_key is None:
+            return False
+        keyed = task.algorithm.keyed_mac(traffic_key)
         # Behind a wrap the sequence number lies below the ISN.
         keyed.update(self._messages[self._seq < own_isn])
         return keyed.finalize()[: len(task.mac)] == task.mac

@@ -63,6 +63,16 @@ def derive_traffic_key(mkt: MasterKeyTuple, context: bytes) -> bytes:
     return mkt.algorithm.derive(mkt.secret, context)
 
 
+def find_traffic_key(mkt: MasterKeyTuple, context: bytes) -> bytes | None:
+    """The traffic key of `mkt` for a KDF context: derived from its secret, or looked up in the log that has it.
+
+    None for a gap, and for a connection that the log does not hold. ValueError as `derive_traffic_key`.
+    """
+    if mkt.logged is not None:
+        return mkt.logged.by_context.get(context)
+    return None if mkt.secret is None else derive_traffic_key(mkt, context)
+
+
 def check_addresses(source: bytes, destination: bytes) -> None:
     """Raises ValueError unless both are IPv4 addresses (4 octets) or both IPv6 addresses (16 octets)."""
     if len(source) != len(destination) or len(source) not in ADDRESS_LENGTHS:

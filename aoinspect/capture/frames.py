@@ -7,6 +7,7 @@ thousand frames of a file are the same thing here. No object exists per frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,17 @@ class Interface:
     """`if_name`, for example "eth0"."""
     fcs_length: int | None = None
     """Octets of frame check sequence that each frame ends with; None where the file does not say."""
+
+
+class SectionHeader(NamedTuple):
+    """One Section Header Block of a pcapng file."""
+
+    offset: int
+    """Where it starts in the (uncompressed) file."""
+    byte_order: str
+    """As struct writes it."""
+    section_length: int
+    """Octets of the section behind it, as it says; -1 where it leaves that open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from aoinspect.capture.frames import I64, U8, Frame, Interface
+from aoinspect.capture.frames import I64, U8, Frame, Interface, SectionHeader
 from aoinspect.capture.records import Fetch, Parsed, Rows, frame_limit, windows
 from aoinspect.errors import CaptureError
 
@@ -67,6 +67,7 @@ class PcapFormat:
         self.comments: dict[int, tuple[str, ...]] = {}
         self.file_comments: list[str] = []
         self.skipped_blocks: dict[int, int] = {}
+        self.section_headers: list[SectionHeader] = []
         self.clamped_times = 0
         self.malformed_options = 0
         self._header_length = variant.record_header_length

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, U8, U32, Frame, Interface
+from aoinspect.capture.frames import HEADROOM, I64, TAILROOM, U8, U32, Frame, Interface, SectionHeader
 from aoinspect.capture.pcapng_options import COMMENT, blocks_with_comments, read_options
 from aoinspect.capture.pcapng_section import INTERFACE_DESCRIPTION, PACKET_BLOCKS, Packets, Section
 from aoinspect.capture.records import ABSOLUTE_FRAME_LIMIT, Fetch, Parsed, Rows, windows
@@ -52,6 +52,9 @@ BLOCK_NAMES: Final = {
 _BLOCK_LIMIT = ABSOLUTE_FRAME_LIMIT + (1 << 20)
 """Octets of the longest block that is believed: the longest frame, and options."""
 
+_KNOWN_OPTIONS = 1024
+"""Option lists of which the comments are remembered, as they may be many times in a file."""
+
 _FIRST_WALK = 256
 """Blocks that the first walk behind a section header looks at; doubled each time. What a walk saw behind the
 next section header is thrown away, so many short sections would otherwise cost a full walk each."""
@@ -75,6 +78,7 @@ class PcapngFormat:
         self.comments: dict[int, tuple[str, ...]] = {}
         self.file_comments: list[str] = []
         self.skipped_blocks: dict[int, int] = {}
+        self.section_headers: list[SectionHeader] = []
         self.clamped_times = 0
         self.malformed_options = 0
         self._sections: list[Section] = []
@@ -84,6 +88,7 @@ class PcapngFormat:
 
     def _set_byte_order(self, byte_order: str) -> None:
         self._byte_order = byte_order
+        self._known_options: dict[bytes, tuple[tuple[str, ...], bool]] = {}
         # Twelve octets are demanded, so that a section header's byte-order magic is there with its type.
         self._read_length = struct.Struct(byte_order + "4xI4x").unpack_from
         self._block_fields = np.dtype([("type", byte_order + "u4"), ("length", byte_order + "u4")])
@@ -201,9 +206,17 @@ class PcapngFormat:
             return
         starts, ends = packets.option_starts[has_options], packets.option_ends[has_options]
         for index in blocks_with_comments(octets, starts, ends, self._byte_order).tolist():
-            options = read_options(octets[starts[index] : ends[index]].tobytes(), self._byte_order)
-            self.malformed_options += options.is_malformed
-            texts = options.texts(COMMENT)
+            listed = octets[starts[index] : ends[index]].tobytes()
+            # Tools comment many packets alike: one text serves all of them.
+            known = self._known_options.get(listed)
+            if known is None:
+                options = read_options(listed, self._byte_order)
+                known = options.texts(COMMENT), options.is_malformed
+                if len(self._known_options) >= _KNOWN_OPTIONS:
+                    self._known_options.clear()
+                self._known_options[listed] = known
+            texts, is_malformed = known
+            self.malformed_options += is_malformed
             if texts:
                 self.comments[int(packets.rows.numbers[has_options[index]])] = texts
         while len(self.comments) > COMMENTS_LIMIT:
@@ -244,6 +257,8 @@ class PcapngFormat:
         self._set_byte_order(byte_order)
         self._walk_limit = _FIRST_WALK
         self._sections.append(Section(file_offset + position, byte_order, len(self.interfaces)))
+        (section_length,) = struct.unpack_from(byte_order + "q", block, 16)
+        self.section_headers.append(SectionHeader(file_offset + position, byte_order, section_length))
         return Parsed(None, position + length)
 
     def cut_short(self, octets: bytes, frame_number: int) -> str:

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final, Self
 import numpy as np
 
 from aoinspect.capture.buffering import RecordBuffer
-from aoinspect.capture.frames import Damage, Frame, FrameBatch, Interface
+from aoinspect.capture.frames import Damage, Frame, FrameBatch, Interface, SectionHeader
 from aoinspect.capture.likeness import looks_like
 from aoinspect.capture.pcap import FILE_HEADER_LENGTH, VARIANTS, PcapFormat
 from aoinspect.capture.pcapng import SECTION_HEADER_MAGIC, SHORTEST_SECTION_HEADER, PcapngFormat
@@ -132,6 +132,11 @@ class CaptureReader:
     def interfaces(self) -> list[Interface]:
         """The capture interfaces of all sections so far; grows while a pcapng file is read."""
         return self._format.interfaces
+
+    @property
+    def section_headers(self) -> list[SectionHeader]:
+        """The Section Header Blocks so far, in the order of the file (pcapng)."""
+        return self._format.section_headers
 
     @property
     def comments(self) -> dict[int, tuple[str, ...]]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from aoinspect.capture.frames import I64, U8, U16, Frame, Interface
+from aoinspect.capture.frames import I64, U8, U16, Frame, Interface, SectionHeader
 
 FRAME_LIMIT = 262_144
 """Octets that a captured frame may have whatever the snap length says: what every capture tool allows."""
@@ -74,6 +75,8 @@ class RecordFormat(Protocol):
     comments: dict[int, tuple[str, ...]]
     """Frame number -> the comments of the packet."""
     file_comments: list[str]
+    section_headers: list[SectionHeader]
+    """Those of pcapng so far; none of pcap."""
     skipped_blocks: dict[int, int]
     """pcapng block type -> how many blocks of it were passed over."""
     clamped_times: int
@@ -94,6 +97,19 @@ class RecordFormat(Protocol):
     def frame_at(self, fetch: Fetch, offset: int) -> Frame:
         """Read the record at `offset` again. CaptureError where none is there."""
         ...
+
+
+def inside(size: int, starts: I64, ends: I64) -> npt.NDArray[np.bool_]:
+    """Which of `size` octets lie in one of the stretches `starts`..`ends`, which may touch and do not overlap.
+
+    A stretch that does not end behind its start is empty.
+    """
+    chosen = starts < ends
+    steps = np.zeros(size + 1, dtype=np.int8)
+    # One stretch may end where another starts.
+    np.add.at(steps, starts[chosen], 1)
+    np.add.at(steps, ends[chosen], -1)
+    return np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)
 
 
 def windows(octets: U8, width: int) -> np.ndarray[tuple[int], np.dtype[np.void]]:

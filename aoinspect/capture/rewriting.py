@@ -71,7 +71,7 @@ class CaptureCopy:
         self._output.write(octets)
         growth = len(octets) - (offset - self.position)
         self.position = offset
-        if growth:
+        if growth or moves:
             self._shifted_from += [moved_from for moved_from, _ in moves] + [offset]
             self._shifts += [self._shift + moved_by for _, moved_by in moves] + [self._shift + growth]
             self._shift += growth
@@ -286,6 +286,11 @@ class WholeFile:
         """Where to write; it can be sought."""
         assert self._file is not None
         return self._file
+
+    def path_until_commit(self) -> str:
+        """Where what was written can be read, before `commit` puts it in its place."""
+        self.file.flush()
+        return self._beside
 
     def commit(self) -> None:
         """Everything is written: puts the file in its place."""

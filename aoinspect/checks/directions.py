@@ -6,6 +6,7 @@ The engine's tallies count a connection's segments; a test report has one case f
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 
@@ -62,16 +63,16 @@ class DirectionTally:
         a_sides = self._analyzer.connections.a_sides()
         found = {}
         for connection in report.connections:
-            candidates = {
-                (sample.direction, sample.segment.verdict): sample.candidates for sample in connection.samples
-            }
+            known = {(sample.direction, sample.segment.verdict): sample for sample in connection.samples}
             for side in (0, 1):
                 key = (connection.index, side)
                 if key not in self._verdicts:
                     continue
                 direction = DIRECTIONS[side ^ int(a_sides[connection.index])]
                 samples = [
-                    FailureSample(sample, direction, candidates.get((direction, verdict), ()))
+                    FailureSample(sample, direction)
+                    if (direction, verdict) not in known
+                    else replace(known[direction, verdict], segment=sample)
                     for verdict, sample in sorted(self._samples[key].items())
                 ]
                 found[connection.id, direction] = DirectionOutcome(

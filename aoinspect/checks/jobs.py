@@ -10,11 +10,12 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aoinspect.api import Reading
 from aoinspect.errors import UsageError
+from aoinspect.keys.model import Network
 from aoinspect.report.policy import BESIDE_OTHERS, STRICT_POLICY
 
 _CAPTURE_NAME = re.compile(r"(?P<stem>.+)\.(?:pcap|pcapng|cap|dmp)(?:\.(?:gz|zst|lz4))?", re.IGNORECASE)
@@ -37,6 +38,10 @@ class Job:
     conditions: frozenset[str] | None = None
     """Of --fail-on; None: what fails by itself."""
     reading: Reading = field(default_factory=Reading)
+    refuses_public_keys: bool = False
+    """Key files with secrets that every user of the machine can read are an error."""
+    devices: tuple[Network, ...] = ()
+    """Whose configurations the key files are, where they do not say: one for all, or one for each."""
 
     @property
     def effective_conditions(self) -> frozenset[str]:
@@ -139,7 +144,7 @@ def _like(
     expectations: str | None = None,
 ) -> Job:
     is_update = job.is_update and baseline is not None
-    return Job(captures, keys, baseline, expectations, is_update, job.is_strict, job.conditions, job.reading)
+    return replace(job, captures=captures, keys=keys, baseline=baseline, expectations=expectations, is_update=is_update)
 
 
 def stem_of(path: str) -> str:

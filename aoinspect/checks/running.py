@@ -123,7 +123,7 @@ def _run_captures(job: Job, blank: CheckResult, executor: Executor | None) -> Ch
     baseline = None if job.baseline is None or job.is_update else load_baseline(job.baseline)
     if baseline is not None and job.is_strict and not baseline.is_strict:
         raise BaselineError(f"{job.baseline}: has no counts and frames to be strict about; --update --strict adds them")
-    store = load_keys(job.keys)
+    store = load_keys(job.keys, job.devices, is_strict=job.refuses_public_keys)
     judged = _judge(job, job.captures, store, job.reading, executor)
     report = judged.analysed.report
     cases: tuple[Case, ...] = ()
@@ -224,7 +224,7 @@ def _keys_of(expected: ExpectedCapture, job: Job) -> tuple[str, ...]:
 def _run_expected(expected: ExpectedCapture, job: Job, blank: CheckResult, executor: Executor | None) -> CheckResult:
     if not blank.keys:
         raise UsageError(f'{blank.against}:{expected.line}: no keys: add keys = "FILE", or name them with --keys')
-    store = load_keys(blank.keys)
+    store = load_keys(blank.keys, job.devices, is_strict=job.refuses_public_keys)
     reading = replace(job.reading, policy=Policy(expected.policy), where=expected.where or job.reading.where)
     judged = _judge(job, expected.paths, store, reading, executor)
     report = judged.analysed.report

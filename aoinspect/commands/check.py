@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from aoinspect.commands.shared import (
     add_filter_argument,
     add_recovery_argument,
     demand_one_stdin,
+    devices_of,
     process_count,
 )
 from aoinspect.errors import UsageError
@@ -63,6 +65,8 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        # --strict is about baselines here; key files go by --strict-keys alone.
+        conflict_handler="resolve",
     )
     parser.add_argument("captures", nargs="*", metavar="CAPTURE", help="a capture, a directory or a glob; - is stdin")
     shared.add_arguments(parser)
@@ -143,19 +147,27 @@ def _jobs(options: argparse.Namespace, tell: Callable[[str], None]) -> list[Job]
     conditions = None if options.fail_on is None else parse_conditions(options.fail_on)
     keys = tuple(options.keys or ())
     fallback = (os.environ[KEYS_VARIABLE],) if os.environ.get(KEYS_VARIABLE) else ()
-    pattern = Job((), keys, is_update=options.update, is_strict=options.strict, conditions=conditions, reading=reading)
+    pattern = Job(
+        (),
+        keys,
+        is_update=options.update,
+        is_strict=options.strict,
+        conditions=conditions,
+        reading=reading,
+        refuses_public_keys=options.strict_keys,
+        devices=devices_of(options, len(keys)),
+    )
     _demand_sense(options, any(map(is_search, options.captures)))
     jobs = [
-        Job((), keys or fallback, expectations=path, conditions=conditions, reading=reading) for path in options.expect
+        replace(pattern, keys=keys or fallback, expectations=path, is_update=False, is_strict=False)
+        for path in options.expect
     ]
     if options.baseline is not None or (keys and options.captures and not options.update and not _searches(options)):
         own_keys = keys or fallback
         if not own_keys:
             raise UsageError(f"--baseline needs --keys FILE, or the file named by {KEYS_VARIABLE}")
         captures = tuple(options.captures)
-        jobs.append(
-            Job(captures, own_keys, options.baseline, None, options.update, options.strict, conditions, reading)
-        )
+        jobs.append(replace(pattern, captures=captures, keys=own_keys, baseline=options.baseline))
     elif options.captures:
         found = find_jobs(options.captures, keys, pattern, fallback)
         jobs += found.jobs

@@ -254,7 +254,9 @@ def _write_keys(
 ) -> None:
     """Writes the corrected key file, with mode 0600 from its first octet on."""
     from aoinspect.engine.explain.key_file import correct_keys, key_file_text
+    from aoinspect.keys.logged_keys import refuse_logs
 
+    refuse_logs(analyzer.keyring.store, "--write cannot correct it")
     explanations = [explanation for account in accounts for explanation in account.explanations]
     corrected = correct_keys(analyzer.keyring.store, analyzer.keyring.mkts, explanations)
     if not corrected.corrected:

@@ -7,15 +7,12 @@ asked for with `-o -`. What the other subcommands print holds none. stdout is th
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import tempfile
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from aoinspect.commands.shared import Commands, SharedParts
+from aoinspect.commands import traffic_keys
+from aoinspect.commands.shared import Commands, SharedParts, write_secrets
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,6 +104,7 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
     example.add_argument("--force", action="store_true", help="replace FILE")
     isn = subcommand("isn", run_isn, "print [[connection]] entries for what routers and Linux list of live connections")
     isn.add_argument("files", nargs="+", metavar="FILE", help="listing: show tcp detail, show system connections, ...")
+    traffic_keys.add(subcommands, shared)
     return parser
 
 
@@ -115,7 +113,17 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--local", type=_network, metavar="ADDR", help="the device's address, where its configuration does not name it"
     )
-    parser.add_argument("--strict", action="store_true", help="refuse files with secrets that every user can read")
+    _add_strict(parser)
+
+
+def _add_strict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strict",
+        "--strict-keys",
+        dest="strict_keys",
+        action="store_true",
+        help="refuse files with secrets that every user can read",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -158,6 +166,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--local-{end}", type=_network, metavar="ADDR", help=f"the address of {end.upper()}'s device"
         )
+    _add_strict(parser)
     _add_report(parser)
 
 
@@ -172,11 +181,8 @@ def _network(text: str) -> Network:
 
 def _load(paths: Sequence[str], local: Network | None, options: argparse.Namespace, shared: SharedParts) -> KeyStore:
     from aoinspect.keys import load_keys
-    from aoinspect.keys.public_files import refuse_public_files
 
-    store = load_keys(paths, local)
-    if getattr(options, "strict", False):
-        refuse_public_files(store)
+    store = load_keys(paths, local, is_strict=options.strict_keys)
     if not options.quiet:
         for warning in store.warnings:
             first, *rest = warning.message.splitlines()
@@ -189,8 +195,10 @@ def _load(paths: Sequence[str], local: Network | None, options: argparse.Namespa
 def run_import(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys import`; 0 once written."""
     from aoinspect.keys.export import export
+    from aoinspect.keys.logged_keys import refuse_logs
 
     store = _load(options.files, options.local, options, shared)
+    refuse_logs(store, "no key file can be written of it")
     text = export(store, "aoinspect")
     _write(text, options)
     if not options.quiet and options.output != "-":
@@ -204,8 +212,10 @@ def run_import(options: argparse.Namespace, shared: SharedParts) -> int:
 def run_export(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys export`; 0 once written."""
     from aoinspect.keys.export import export
+    from aoinspect.keys.logged_keys import refuse_logs
 
     store = _load(options.files, options.local, options, shared)
+    refuse_logs(store, "nothing can be written of it for a router")
     _write(export(store, options.system, options.peer, options.local), options)
     return 0
 
@@ -213,9 +223,14 @@ def run_export(options: argparse.Namespace, shared: SharedParts) -> int:
 def run_lint(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys lint`; 0 once printed, or as --fail-on says."""
     from aoinspect.keys.lint import lint
+    from aoinspect.keys.logged_keys import refuse_logs
+    from aoinspect.keys.two_devices import with_ends_told_apart
     from aoinspect.report.key_remarks import lint_json, lint_text
 
-    remarks = lint([_load([path], options.local, options, shared) for path in dict.fromkeys(options.files)])
+    stores = [_load([path], options.local, options, shared) for path in dict.fromkeys(options.files)]
+    for store in stores:
+        refuse_logs(store, "there are no secrets to look over")
+    remarks = lint(with_ends_told_apart(stores))
     print(lint_json(remarks) if options.format == "json" else lint_text(remarks))
     return _status(remarks, options)
 
@@ -223,10 +238,13 @@ def run_lint(options: argparse.Namespace, shared: SharedParts) -> int:
 def run_compare(options: argparse.Namespace, shared: SharedParts) -> int:
     """`keys compare`; 0 once printed, or as --fail-on says."""
     from aoinspect.keys.compare import compare
+    from aoinspect.keys.logged_keys import refuse_logs
     from aoinspect.report.key_remarks import comparison_json, comparison_text
 
     mine = _load([options.a], options.local_a, options, shared)
     theirs = _load([options.b], options.local_b, options, shared)
+    for store in (mine, theirs):
+        refuse_logs(store, "it cannot be held against another end's keys")
     comparison = compare(mine, theirs)
     print(comparison_json(comparison) if options.format == "json" else comparison_text(comparison))
     if not comparison.sessions:
@@ -253,34 +271,7 @@ def run_isn(options: argparse.Namespace, shared: SharedParts) -> int:
 
 def _write(text: str, options: argparse.Namespace) -> None:
     """Writes what may hold secrets: to stdout, or to a file that only its owner can read."""
-    if options.output == "-":
-        sys.stdout.write(text)
-        return
-    path = Path(options.output)
-    octets = text.encode("utf-8", "surrogateescape")
-    try:
-        if options.force:
-            _replace(path, octets)
-        else:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(octets)
-    except FileExistsError:
-        raise UsageError(f"{path}: is there already, and may hold secrets; --force replaces it") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or type(error).__name__}") from None
-
-
-def _replace(path: Path, octets: bytes) -> None:
-    """The file is complete or as it was; mkstemp gives it mode 0600."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".aoinspect-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(octets)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_secrets(text, options.output, replaces=options.force)
 
 
 def _status(remarks: Sequence[Remark], options: argparse.Namespace) -> int:

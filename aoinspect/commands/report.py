@@ -25,6 +25,7 @@ from aoinspect.commands.shared import (
     demand_one_stdin,
     filter_of,
     read_and_recover,
+    tell_what_is_not_searched,
 )
 from aoinspect.commands.timeline import chosen_connections
 from aoinspect.commands.verify import POLICIES
@@ -117,6 +118,7 @@ def _report(
     from aoinspect.report.model import build_report
 
     analyzer, recovery = read_and_recover(options, store, registry, chosen, shared)
+    tell_what_is_not_searched(analyzer, options, shared.tell)
     report = build_report(analyzer, Policy(options.policy), recovery)
     if report.unread_captures == report.captures and not report.is_interrupted:
         raise CaptureError(

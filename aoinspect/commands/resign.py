@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aoinspect.commands.shared import Commands, SharedParts
+from aoinspect.commands import anonymising
+from aoinspect.commands.shared import Commands, SharedParts, read_more_keys
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
     parser.add_argument(
         "--faults",
         choices=("repair", "keep"),
-        default="repair",
-        help="segments whose MAC does not match: sign them right, or keep them failing (default: repair)",
+        help="segments whose MAC does not match: sign them right, or keep them failing (default: repair; keep with "
+        "--anonymise)",
     )
     parser.add_argument("--add", action="store_true", help="sign connections that carry no signature")
     parser.add_argument("--strip", action="store_true", help="take TCP-AO and TCP-MD5 options out")
@@ -78,8 +79,11 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
         help="play a change to KEY in at TIME: seconds from the capture's start, or RFC 3339; may be repeated",
     )
     parser.add_argument(
-        "--fix-checksums", action="store_true", help="repair TCP checksums of segments that stay as they are, too"
+        "--fix-checksums",
+        action="store_true",
+        help="repair the checksums (TCP, IPv4) of segments that stay as they are, too",
     )
+    anonymising.add_arguments(parser)
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
     parser.set_defaults(run=partial(run, shared=shared))
     return parser
@@ -134,6 +138,8 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     from aoinspect.progress import ProgressBar
 
     _check_combination(options)
+    if options.anonymise:
+        return anonymising.run(options, shared)
     store = shared.load_keys(options)
     wishes = _wishes(options, store)
     registry = shared.load_registry(options)
@@ -153,6 +159,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
 
 
 def _check_combination(options: argparse.Namespace) -> None:
+    anonymising.check_combination(options)
     changes = {
         "--sign-keys": options.sign_keys,
         "--map": options.map,
@@ -173,14 +180,13 @@ def _check_combination(options: argparse.Namespace) -> None:
 
 def _wishes(options: argparse.Namespace, store: KeyStore) -> Wishes:
     from aoinspect.engine.resign.wishes import Faults, Wishes
-    from aoinspect.keys import load_keys
 
     if not store.peers and not options.strip:
         raise UsageError("nothing can be signed without keys: give them with --keys FILE")
     return Wishes(
-        new_keys=load_keys(options.sign_keys) if options.sign_keys else None,
+        new_keys=read_more_keys(options.sign_keys, options) if options.sign_keys else None,
         names=dict(options.map),
-        faults=Faults(options.faults),
+        faults=Faults(options.faults or "repair"),
         adds=options.add,
         strips=options.strip,
         converts_md5=options.from_md5,
@@ -213,7 +219,7 @@ def _print_counts(resigned: Resigned) -> None:
             )
         print(f"  {count:>{width}} {text}")
     if resigned.fixed_checksums:
-        print(f"  {resigned.fixed_checksums:>{width}} other TCP checksums repaired")
+        print(f"  {resigned.fixed_checksums:>{width}} other segments with repaired checksums")
 
 
 def _narration(resigned: Resigned, capture: str) -> Iterator[str]:

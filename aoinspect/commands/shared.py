@@ -6,9 +6,11 @@ import argparse
 import os
 import stat
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoinspect.errors import UsageError
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from aoinspect.engine.pipeline import Analyzer
     from aoinspect.engine.recovery import Recovery
     from aoinspect.engine.table import Rows
-    from aoinspect.keys.model import KeyStore
+    from aoinspect.keys.model import KeyStore, Network
     from dissectors.registry import Registry
 
 Commands = argparse._SubParsersAction  # argparse has no public name for what `add_subparsers` gives.
@@ -44,12 +46,40 @@ class SharedParts:
     """What every command takes from the command line in the same way."""
 
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    """Adds --keys, --decode-as, --dissector and -q."""
+    """Adds --keys, --local, --strict, --decode-as, --dissector and -q."""
     load_keys: Callable[[argparse.Namespace], KeyStore]
     load_registry: Callable[[argparse.Namespace], Registry]
     open_console: Callable[[], Console]
     tell: Callable[[str], None] = _tell_plainly
     """Prints one line of narration on stderr."""
+
+
+def read_keys(paths: Sequence[str], options: argparse.Namespace) -> KeyStore:
+    """What the key files and configurations at `paths`, those of --keys, say. KeyFileError, UsageError."""
+    from aoinspect.keys import load_keys
+
+    return load_keys(paths, devices_of(options, len(paths)), is_strict=options.strict_keys)
+
+
+def read_more_keys(paths: Sequence[str], options: argparse.Namespace) -> KeyStore:
+    """The same for files beside those of --keys: of several --local none is theirs."""
+    from aoinspect.keys import load_keys
+
+    devices = devices_of(options, len(options.local or ()))
+    return load_keys(paths, devices[0] if len(devices) == 1 else None, is_strict=options.strict_keys)
+
+
+def devices_of(options: argparse.Namespace, number: int) -> tuple[Network, ...]:
+    """What --local says: the devices whose configurations are read, one for all or one for each of `number` files."""
+    texts: Sequence[str] = options.local or ()
+    if len(texts) > 1 and len(texts) != number:
+        raise UsageError(f"--local: {len(texts)} addresses and {number} --keys: give one for all, or one for each")
+    from aoinspect.keys.addresses import parse_prefix
+
+    try:
+        return tuple(map(parse_prefix, texts))
+    except ValueError as error:
+        raise UsageError(f"--local: {error}") from None
 
 
 def add_filter_argument(parser: argparse.ArgumentParser) -> None:
@@ -241,7 +271,52 @@ def can_be_read_again(paths: list[str]) -> bool:
         return False
 
 
+def tell_what_is_not_searched(analyzer: Analyzer, options: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    """Says that missing ISNs are not searched for where a capture comes from a pipe and can be read only once."""
+    is_wanted = options.recover_isn and not options.quiet and analyzer.unplaced.by_connection
+    if is_wanted and analyzer.keyring.mkts and not can_be_read_again(options.captures):
+        tell(
+            "missing ISNs are not searched for, since that takes reading a capture twice: name a file instead of a "
+            "pipe, or say --recover-isn off"
+        )
+
+
 def demand_one_stdin(paths: list[str]) -> None:
     """UsageError where standard input is named twice."""
     if paths.count("-") > 1:
         raise UsageError("-: standard input can be read only once")
+
+
+def write_secrets(text: str, output: str, *, replaces: bool) -> None:
+    """Writes what may hold secrets: to stdout (`-`), or to a file that only its owner can read.
+
+    UsageError where the file is there already and `replaces` is not set, and where it cannot be written.
+    """
+    if output == "-":
+        sys.stdout.write(text)
+        return
+    path = Path(output)
+    octets = text.encode("utf-8", "surrogateescape")
+    try:
+        if replaces:
+            _replace(path, octets)
+        else:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(octets)
+    except FileExistsError:
+        raise UsageError(f"{path}: is there already, and may hold secrets; --force replaces it") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or type(error).__name__}") from None
+
+
+def _replace(path: Path, octets: bytes) -> None:
+    """The file is complete or as it was; mkstemp gives it mode 0600."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".aoinspect-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(octets)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument
+from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, read_more_keys
 from aoinspect.errors import CaptureError
 
 
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
         open_capture(options.capture).close()
     demand_terminal()
     session = Session(options.capture, store, registry, spool=spool, recovery_budget=options.recover_isn)
-    app = InspectApp(session)
+    app = InspectApp(session, partial(read_more_keys, options=options))
     problem = app.run()
     if app.crash is not None:
         raise app.crash

@@ -27,6 +27,7 @@ from aoinspect.commands.shared import (
     demand_one_stdin,
     filter_of,
     limits_of,
+    tell_what_is_not_searched,
 )
 from aoinspect.errors import CaptureError
 
@@ -125,6 +126,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
         shared.tell(f"warning: {workers.problem}")
     if not options.quiet:
         _narrate(report, registry, shared.tell, is_text=options.format == "text")
+    tell_what_is_not_searched(analyzer, options, shared.tell)
     return report.exit_code
 
 

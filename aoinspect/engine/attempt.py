@@ -21,7 +21,7 @@ from aoinspect.ao.mac_input import (
 from aoinspect.ao.md5 import md5_digest, md5_input
 from aoinspect.ao.mkt import MasterKeyTuple
 from aoinspect.ao.option import FIXED_HEADER_LENGTH
-from aoinspect.ao.traffic_keys import derive_traffic_key, kdf_context
+from aoinspect.ao.traffic_keys import find_traffic_key, kdf_context
 from aoinspect.engine.single_frame import SegmentPlace
 
 
@@ -42,6 +42,13 @@ class KeyFacts:
     has_secret: bool
     gap: str | None
     """Why there is no secret."""
+    log: str | None
+    """The traffic-key log that tells the traffic keys in place of the secret; None for every other key."""
+
+    @property
+    def is_gap(self) -> bool:
+        """Neither the secret nor traffic keys are known."""
+        return not self.has_secret and self.log is None
 
     @classmethod
     def of(cls, mkt: MasterKeyTuple) -> KeyFacts:
@@ -55,6 +62,7 @@ class KeyFacts:
             tcp_options=mkt.tcp_options.value,
             has_secret=mkt.secret is not None,
             gap=mkt.gap,
+            log=None if mkt.logged is None else mkt.logged.path,
         )
 
 
@@ -104,7 +112,7 @@ class Attempt:
     context: tuple[ContextField, ...]
     """Empty for TCP-MD5, and where an ISN is unknown."""
     traffic_key: bytes | None = field(repr=False)
-    """None for TCP-MD5, and where it cannot be derived."""
+    """None for TCP-MD5, and where it can be neither derived nor found in the log."""
     parts: tuple[InputPart, ...]
     """Empty where octets that the MAC covers are missing."""
     password: bytes | None = field(repr=False)
@@ -112,6 +120,11 @@ class Attempt:
     computed: bytes | None
     """The MAC, as long as the key has it; None where it cannot be computed."""
     captured: bytes
+
+    @property
+    def lacks_traffic_key(self) -> bool:
+        """The key is told by a log, which does not hold the traffic key of this connection."""
+        return self.key.log is not None and bool(self.context) and self.traffic_key is None
 
     @property
     def matches(self) -> bool:
@@ -141,16 +154,15 @@ def try_ao(
     traffic_key = computed = None
     if source_isn is not None and destination_isn is not None:
         context = _context_fields(place, source_isn.value, destination_isn.value)
-        if mkt.secret is not None:
-            whole = kdf_context(
-                place.source,
-                place.destination,
-                place.source_port,
-                place.destination_port,
-                source_isn.value,
-                destination_isn.value,
-            )
-            traffic_key = derive_traffic_key(mkt, whole)
+        whole = kdf_context(
+            place.source,
+            place.destination,
+            place.source_port,
+            place.destination_port,
+            source_isn.value,
+            destination_isn.value,
+        )
+        traffic_key = find_traffic_key(mkt, whole)
     parts: tuple[InputPart, ...] = ()
     if sne is not None and _is_whole(place):
         message = mac_input(sne, place.source, place.destination, place.segment, includes_options)

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from aoinspect.ao.algorithms import KeyedMac
-from aoinspect.ao.traffic_keys import kdf_context
+from aoinspect.ao.traffic_keys import find_traffic_key, kdf_context
 from aoinspect.capture.frames import I64, U8, U32, Interface
 from aoinspect.engine.hash_index import ABSENT, HashIndex
 from aoinspect.engine.keyring import KEY_ID_OF_MD5, Binding, Candidate, Keyring
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.macs import Layout, MacInputs, MacPlaces
+from aoinspect.engine.ordering import run_starts
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.segments import Segments
 from aoinspect.engine.verdicts import Method, Reason
@@ -92,7 +93,7 @@ class CandidateLists:
         self.mkts = np.append(self.mkts, [candidate.mkt for candidate in added])
         self.layouts = np.append(self.layouts, np.array(layouts, dtype=np.uint8))
         self.mac_lengths = np.append(self.mac_lengths, [mkt.mac_length for mkt in mkts])
-        self.has_secrets = np.append(self.has_secrets, [mkt.secret is not None for mkt in mkts])
+        self.has_secrets = np.append(self.has_secrets, [mkt.is_keyed for mkt in mkts])
         self.is_refused = np.append(self.is_refused, [candidate.is_refused for candidate in added])
 
 
@@ -238,6 +239,9 @@ class BatchCheck:
             )
             if self.checker.keyring.has_bindings:
                 fits &= self._allowed(rows[open_rows], candidates)
+            if self.checker.keyring.has_logged_keys:
+                isns = (source_isns[open_rows], destination_isns[open_rows])
+                fits &= self._has_traffic_keys(rows[open_rows], candidates, *isns)
             if not fits.all():
                 open_rows, candidates = open_rows[fits], candidates[fits]
             layouts = known.layouts[candidates]
@@ -254,6 +258,31 @@ class BatchCheck:
                 )
                 found[picked[matches]] = candidates[chosen][matches]
         return found
+
+    def lacks_traffic_keys(self, rows: I64, source_isns: U32, destination_isns: U32) -> Mask:
+        """Which of `rows`, none verified, may be under a traffic key that the log of their candidates does not hold."""
+        lacks = np.zeros(len(rows), dtype=np.bool_)
+        known = self.checker.lists
+        for rank in range(int(self._lengths[rows].max(initial=0))):
+            listed = np.flatnonzero(self._lengths[rows] > rank)
+            candidates = self._starts[rows[listed]] + rank
+            fits = known.has_secrets[candidates] & self._allowed(rows[listed], candidates)
+            fits &= known.mac_lengths[candidates] == self.segments.mac_lengths[rows[listed]]
+            listed, candidates = listed[fits], candidates[fits]
+            isns = (source_isns[listed], destination_isns[listed])
+            lacks[listed] |= ~self._has_traffic_keys(rows[listed], candidates, *isns)
+        return lacks
+
+    def _has_traffic_keys(self, rows: I64, candidates: I64, source_isns: U32, destination_isns: U32) -> Mask:
+        """Whether the traffic key of each row and candidate is there. One look-up a run of rows under one key."""
+        mkts = self.checker.lists.mkts[candidates]
+        return self.has_traffic_keys(rows, mkts, source_isns, destination_isns)
+
+    def has_traffic_keys(self, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32) -> Mask:
+        """The same for each row and MKT."""
+        keys, counts = key_stretches(mkts, self.pairs[rows], self.sides[rows], source_isns, destination_isns)
+        known = [self.checker.has_traffic_key(*key) for key in keys]
+        return np.repeat(np.array(known, dtype=np.bool_), counts)
 
     def _match(self, layout: Layout, rows: I64, mkts: I64, source_isns: U32, destination_isns: U32, snes: U32) -> Mask:
         """Whether the MACs of `rows` match under `mkts`."""
@@ -294,11 +323,7 @@ def key_stretches(
     The arrays have one value a row, and rows of one key should stand together.
     """
     columns = (mkts, pairs, sides, source_isns, destination_isns)
-    is_first = np.ones(len(mkts), dtype=np.bool_)
-    is_first[1:] = False
-    for column in columns:
-        is_first[1:] |= column[1:] != column[:-1]
-    firsts = np.flatnonzero(is_first)
+    firsts = run_starts(columns)
     keys = list(zip(*(column[firsts].tolist() for column in columns), strict=True))
     return keys, np.diff(firsts, append=len(mkts)).tolist()
 
@@ -320,11 +345,6 @@ class Checker:
         """The check of one batch of protected segments."""
         return BatchCheck(segments, pairs, sides, self.lists.assign(segments, pairs, sides), self)
 
-    def password(self, mkt: int) -> bytes:
-        secret = self.keyring.mkts[mkt].secret
-        assert secret is not None
-        return secret
-
     def keyed_mac(self, mkt: int, pair: int, side: int, source_isn: int, destination_isn: int) -> KeyedMac:
         """The keyed MAC of one traffic key (RFC 5925 5.2), from the cache where it was used before."""
         key = (mkt, pair, side, source_isn, destination_isn)
@@ -343,13 +363,24 @@ class Checker:
             derived = self._derived[key] = self.traffic_key(*key)
         return derived
 
+    def has_traffic_key(self, mkt: int, pair: int, side: int, source_isn: int, destination_isn: int) -> bool:
+        """Whether the traffic key is there: always for a secret, and where the log holds it for a key of a log."""
+        if self.keyring.mkts[mkt].logged is None:
+            return self.keyring.mkts[mkt].is_keyed
+        return self._find_traffic_key(mkt, pair, side, source_isn, destination_isn) is not None
+
     def traffic_key(self, mkt: int, pair: int, side: int, source_isn: int, destination_isn: int) -> bytes:
-        """The traffic key of segments that `side` of `pair` sends."""
+        """The traffic key of segments that `side` of `pair` sends; ask `has_traffic_key` for keys of a log."""
+        traffic_key = self._find_traffic_key(mkt, pair, side, source_isn, destination_isn)
+        assert traffic_key is not None
+        return traffic_key
+
+    def _find_traffic_key(self, mkt: int, pair: int, side: int, source_isn: int, destination_isn: int) -> bytes | None:
         source, destination = self.pairs.ends[pair][side], self.pairs.ends[pair][1 - side]
         context = kdf_context(
             source.address, destination.address, source.port, destination.port, source_isn, destination_isn
         )
-        return self.keyring.mkts[mkt].algorithm.derive(self.password(mkt), context)
+        return find_traffic_key(self.keyring.mkts[mkt], context)
 
 
 def _forget_half(

@@ -151,7 +151,16 @@ class Failures:
         kept = self._kept.setdefault(connection, [])
         if len(kept) >= SEGMENTS_PER_CONNECTION and not self._make_room(kept, group):
             return
-        segment = _segment(row, occasion, segments, sides, judgement)
+        segment = segment_at(
+            row,
+            segments,
+            capture=int(segments.packets.captures[row]),
+            side=int(sides[row]),
+            sne=int(judgement.snes[row]) if judgement.has_sne[row] else None,
+            verdict=Verdict(int(judgement.verdicts[row])),
+            reason=Reason(int(judgement.reasons[row])),
+            occasion=occasion,
+        )
         if self.octets_kept + len(segment.octets) > OCTETS_LIMIT:
             if not kept:
                 self.unkept.add(connection)
@@ -189,7 +198,18 @@ def _syn_rank(segment: FailingSegment) -> int:
     return 2 if not flags & SYN else 1 if flags & ACK else 0
 
 
-def _segment(row: int, occasion: Occasion, segments: Segments, sides: U8, judgement: Judgement) -> FailingSegment:
+def segment_at(
+    row: int,
+    segments: Segments,
+    *,
+    capture: int,
+    side: int,
+    sne: int | None,
+    verdict: Verdict,
+    reason: Reason,
+    occasion: Occasion,
+) -> FailingSegment:
+    """One of `segments` as scalars and octets, with what is known of it besides."""
     packets = segments.packets
     octets = packets.octets
     width = 16 if packets.is_ipv6[row] else 4
@@ -197,10 +217,10 @@ def _segment(row: int, occasion: Occasion, segments: Segments, sides: U8, judgem
     start, end = int(packets.starts[row]), int(packets.ends[row])
     rest = _IPV6_REST if packets.is_ipv6[row] else _IPV4_REST
     return FailingSegment(
-        capture=int(packets.captures[row]),
+        capture=capture,
         frame=int(packets.frames[row]),
         time_ns=int(packets.times_ns[row]),
-        side=int(sides[row]),
+        side=side,
         source=octets[source : source + width].tobytes(),
         destination=octets[destination : destination + width].tobytes(),
         ip_destination=octets[source + width : source + 2 * width].tobytes(),
@@ -208,8 +228,8 @@ def _segment(row: int, occasion: Occasion, segments: Segments, sides: U8, judgem
         octets=octets[start : min(end, int(packets.limits[row]))].tobytes(),
         declared_length=end - start,
         is_partial=bool(packets.is_partial[row]),
-        sne=int(judgement.snes[row]) if judgement.has_sne[row] else None,
-        verdict=Verdict(int(judgement.verdicts[row])),
-        reason=Reason(int(judgement.reasons[row])),
+        sne=sne,
+        verdict=verdict,
+        reason=reason,
         occasion=occasion,
     )

@@ -161,5 +161,10 @@ def _wanted(progress: BatchProgress) -> _Wanted:
     ).select(is_placed | is_syn | is_md5)
     if not len(wanted.rows):
         return wanted
-    chosen = wanted.rows
-    return wanted.select(stable_order(progress.pairs[chosen].astype(np.int64) * 2 + progress.sides[chosen]))
+    codes = progress.pairs[wanted.rows].astype(np.int64) * 2 + progress.sides[wanted.rows]
+    wanted = wanted.select(stable_order(codes))
+    if check.checker.keyring.has_logged_keys:
+        wanted = wanted.select(
+            check.has_traffic_keys(wanted.rows, wanted.mkts, wanted.source_isns, wanted.destination_isns)
+        )
+    return wanted

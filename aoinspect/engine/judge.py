@@ -90,6 +90,7 @@ class _BatchJudge:
         self.is_syn = ((segments.flags & SYN) != 0) & ~segments.is_header_cut
         self.is_ao = segments.methods == Method.AO
         self.has_sne = np.zeros(segments.size, dtype=np.bool_)
+        self.has_logged_keys = progress.check.checker.keyring.has_logged_keys
         self.is_unproven = np.zeros(segments.size, dtype=np.bool_)
         """The MAC does not match under any ISNs known, and the right ones may be others."""
 
@@ -120,7 +121,12 @@ class _BatchJudge:
         is_answer = (segments.flags[rows] & ACK) != 0
         peers = np.where(is_answer, segments.acks[rows] - np.uint32(1), np.uint32(0)).astype(np.uint32)
         none = np.zeros(len(rows), dtype=np.uint32)
-        progress.candidates[rows] = progress.check.check(rows, segments.seqs[rows], peers, none)
+        found = progress.candidates[rows] = progress.check.check(rows, segments.seqs[rows], peers, none)
+        if self.has_logged_keys:
+            # A handshake segment that no key is known for says nothing, as little as one that cannot be checked.
+            failed = found == NO_CANDIDATE
+            lacks = progress.check.lacks_traffic_keys(rows[failed], segments.seqs[rows[failed]], peers[failed])
+            self.is_checkable[rows[failed][lacks]] = False
 
     def _rounds(self) -> Iterator[I64]:
         """The rows of each round: of a pair, some handshake segments and what follows up to the next."""
@@ -305,6 +311,7 @@ class _BatchJudge:
         is_verified = progress.candidates != NO_CANDIDATE
         if not is_verified.all():
             settle(segments.malformed != Reason.NONE, Verdict.MALFORMED, segments.malformed)
+            settle(segments.is_header_cut & segments.packets.is_partial, Verdict.UNVERIFIABLE, Reason.FRAGMENT)
             settle(segments.is_header_cut, Verdict.UNVERIFIABLE, Reason.TRUNCATED)
             settle(segments.methods == Method.NONE, Verdict.UNSIGNED)
             settle(~admission.has_candidates, Verdict.NO_KEY)
@@ -315,9 +322,25 @@ class _BatchJudge:
             settle(self.is_truncated, Verdict.UNVERIFIABLE, Reason.TRUNCATED)
             settle(self.is_unproven, Verdict.UNVERIFIABLE, Reason.ISN_UNKNOWN)
             settle(self._is_offloaded(), Verdict.UNVERIFIABLE, Reason.OFFLOADED)
+            if self.has_logged_keys:
+                settle(self._lacks_traffic_key(is_open), Verdict.UNVERIFIABLE, Reason.NO_SECRET)
             settle(is_open.copy(), Verdict.MISMATCH)
         snes = (progress.positions >> np.uint64(32)).astype(np.uint32)
         return Judgement(progress.connections, snes, self.has_sne, verdicts, reasons, progress.candidates)
+
+    def _lacks_traffic_key(self, is_open: Mask) -> Mask:
+        """Which of the segments that nothing was said of yet may be under a traffic key that the log does not hold."""
+        segments, conns = self.segments, self.conns
+        connections, sides = self.progress.connections, self.sides
+        rows = np.flatnonzero(is_open & self.is_ao)
+        rows = rows[self.is_syn[rows] | conns.is_complete(connections[rows])]
+        is_syn, has_ack = self.is_syn[rows], (segments.flags[rows] & ACK) != 0
+        own = np.where(is_syn, segments.seqs[rows], conns.isns[connections[rows], sides[rows]])
+        acknowledged = np.where(has_ack, segments.acks[rows] - np.uint32(1), np.uint32(0)).astype(np.uint32)
+        peer = np.where(is_syn, acknowledged, conns.isns[connections[rows], 1 - sides[rows]])
+        lacks = np.zeros(segments.size, dtype=np.bool_)
+        lacks[rows] = self.progress.check.lacks_traffic_keys(rows, own, peer)
+        return lacks
 
     def _is_offloaded(self) -> Mask:
         """Segments larger than what the receiving end said it takes: no wire carried them like this."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aoinspect.ao.mkt import Lifetime, MasterKeyTuple, Origin, TcpOptions
+from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
 from aoinspect.engine.verdicts import Method
 from aoinspect.keys.model import KeyStore, Network, Peer
 
@@ -90,12 +90,16 @@ class Keyring:
         for index, peer in enumerate(store.peers):
             self._file_peer(index, peer)
         self._pair_keys: dict[tuple[_Match, ...], PairKeys | None] = {}
+        self.has_logged_keys = any(mkt.logged is not None for mkt in self.mkts)
+        """Some traffic keys are told by a log, which need not hold those of every connection."""
+        self.has_lifetimes = any(mkt.send_lifetime or mkt.accept_lifetime for peer in store.peers for mkt in peer.mkts)
+        """Some key of some peer is bounded in time."""
         self.has_bindings = any(peer.interface is not None or peer.vlan is not None for peer in store.peers)
 
     def _unify(self, mkt: MasterKeyTuple) -> int:
         ids = () if mkt.send_id is None or mkt.recv_id is None else tuple(sorted((mkt.send_id, mkt.recv_id)))
-        gap = None if mkt.secret is not None else (mkt.name, mkt.origin)
-        identity = (mkt.algorithm.name, mkt.secret, mkt.mac_length, mkt.tcp_options, ids, gap)
+        gap = None if mkt.is_keyed else (mkt.name, mkt.origin)
+        identity = (mkt.algorithm.name, mkt.secret, mkt.logged, mkt.mac_length, mkt.tcp_options, ids, gap)
         index = self._mkt_of_identity.get(identity)
         if index is None:
             index = self._mkt_of_identity[identity] = len(self.mkts)
@@ -123,22 +127,23 @@ class Keyring:
             self._pair_keys[matches] = self._combine(matches) if matches else None
         return self._pair_keys[matches]
 
-    def lifetimes(
-        self, ends: tuple[Endpoint, Endpoint], mkt: int, sender: int
-    ) -> Iterator[tuple[str, Lifetime, Origin]]:
-        """The lifetimes that bear on segments which `sender` (0 or 1) signs with `mkt`: what, when, told where.
+    def peers_of(self, ends: tuple[Endpoint, Endpoint]) -> tuple[int, ...]:
+        """The peer entries that cover the socket pair, by their index in the store; ascending."""
+        return tuple(sorted({match.peer for match in self._matches(ends)}))
 
-        At the sending end it is the send lifetime, at the receiving end the accept lifetime.
+    def index_of(self, peer: int, position: int) -> int:
+        """The index into `mkts` of the key at `position` of a peer entry."""
+        return self._mkts_of_peer[peer][position]
+
+    def described(self, ends: tuple[Endpoint, Endpoint]) -> Iterator[tuple[int, int, int, MasterKeyTuple]]:
+        """All that the key files say of a socket pair's keys: (peer entry, side that is its `local`, MKT, as told).
+
+        The same MKT comes once for every entry that tells it, with the lifetimes told there.
         """
         for match in self._matches(ends):
-            peer = self.store.peers[match.peer]
-            for told, index in zip(peer.mkts, self._mkts_of_peer[match.peer], strict=True):
-                if index != mkt:
-                    continue
-                is_sender = match.local_side == sender
-                lifetime = told.send_lifetime if is_sender else told.accept_lifetime
-                if lifetime is not None:
-                    yield "send" if is_sender else "accept", lifetime, told.origin
+            told = self.store.peers[match.peer].mkts
+            for mkt, index in zip(told, self._mkts_of_peer[match.peer], strict=True):
+                yield match.peer, match.local_side, index, mkt
 
     def _matches(self, ends: tuple[Endpoint, Endpoint]) -> list[_Match]:
         found: list[tuple[int, _Match]] = []
@@ -209,13 +214,14 @@ class Keyring:
         reason = "no key with this KeyID"
         for other_index in receiver_keys:
             other = self.mkts[other_index]
-            if other.secret is None or signer.secret is None:
+            has_equal_secret = other_index == index or other.has_secret_of(signer)
+            if has_equal_secret is None or not (other.is_keyed and signer.is_keyed):
                 return False, ""
             if not other.algorithm.computes_as(signer.algorithm):
                 reason = f"algorithm {other.algorithm.name} where the sender has {signer.algorithm.name}"
             elif other.mac_length != signer.mac_length:
                 reason = f"MAC length {other.mac_length} where the sender has {signer.mac_length}"
-            elif other.secret != signer.secret:
+            elif not has_equal_secret:
                 reason = "another secret"
             elif include not in _coverages(other):
                 ways = ("excluded", "included")

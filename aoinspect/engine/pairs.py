@@ -98,7 +98,7 @@ class PairTable:
         pairs = self._index.lookup(hashes)
         missing = np.flatnonzero(pairs == ABSENT)
         if len(missing):
-            is_signed = segments.methods[missing] != Method.NONE
+            is_signed = (segments.methods[missing] != Method.NONE) | segments.has_broken_signature[missing]
             is_covered = self._coverage.test(segments, ends, missing)
             wanted = missing[is_signed | is_covered]
             if len(wanted) and len(self) + len(wanted) > self._limit // 2:

@@ -99,7 +99,7 @@ class _Prover:
         self.rows = rows
         self.row = row
         self.place = place
-        self.reading: HeaderReading = read_header(place.segment, place.declared_length)
+        self.reading: HeaderReading = read_header(place.segment, place.declared_length, is_partial=place.is_partial)
         self.verdict = Verdict(int(rows.verdict[row]))
         self.reason = Reason(int(rows.reason[row]))
         self.number = int(rows.connection[row])
@@ -344,7 +344,12 @@ class _Prover:
                     f"than {self._mss_exceeded()}, so this was captured before segmentation or after coalescing"
                 )
             case Reason.NO_SECRET:
-                for key in dict.fromkeys(attempt.key for attempt in attempts if not attempt.key.has_secret):
+                for key in dict.fromkeys(attempt.key for attempt in attempts if attempt.lacks_traffic_key):
+                    yield (
+                        f"the traffic key of {key.name!r} for this connection, which {key.log} does not hold: a log "
+                        "made of a capture that has it, or the secret"
+                    )
+                for key in dict.fromkeys(attempt.key for attempt in attempts if attempt.key.is_gap):
                     yield f"the secret of key {key.name!r} ({key.origin})" + (f": {key.gap}" if key.gap else "")
             case _:
                 for isn, side in zip(isns, (self.side, 1 - self.side), strict=True):

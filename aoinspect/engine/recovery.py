@@ -92,10 +92,14 @@ def recover_isns(
         for connection, segments in sorted(analyzer.unplaced.by_connection.items())
         if not analyzer.connections.has_isn[connection].all()
     ]
+    for one in searches:
+        one.try_offered()
+    offered = tuple(search.found for search in searches if search.found is not None)
     unsearched = tuple(Unrecovered(search.connection, 0) for search in searches if search.is_without_segments)
-    searches = [search for search in searches if search.tasks]
+    searches = [search for search in searches if search.tasks and search.found is None]
     if not searches or budget <= 0:
-        return Recovery((), (*unsearched, *(Unrecovered(search.connection, 0) for search in searches)), 0, budget)
+        missing = tuple(Unrecovered(search.connection, 0) for search in searches)
+        return Recovery(offered, (*unsearched, *missing), 0, budget)
     spending = _Spending(budget, progress)
     own_executor = None if executor is not None else process_pool(processors())
     is_interrupted = False
@@ -107,7 +111,7 @@ def recover_isns(
         if own_executor is not None:
             own_executor.shutdown(wait=not is_interrupted, cancel_futures=True)
     return Recovery(
-        tuple(search.found for search in searches if search.found is not None),
+        (*offered, *(search.found for search in searches if search.found is not None)),
         (
             *(Unrecovered(search.connection, search.bound) for search in searches if search.found is None),
             *unsearched,
@@ -147,7 +151,12 @@ class _Search:
         self._analyzer = analyzer
         self._index = connection
         self._segments = segments
-        self.tasks = [(segment, name, task) for segment in segments[:1] for name, task in self._tasks_of(segment)]
+        self.tasks = [
+            (segment, name, task)
+            for segment in segments[:1]
+            for name, task in self._tasks_of(segment)
+            if task.secret is not None
+        ]
 
     def _tasks_of(self, segment: UnplacedSegment) -> Iterator[tuple[str, SearchTask]]:
         """The segment under every key that its KeyID may select."""
@@ -160,7 +169,7 @@ class _Search:
         own, peer = segment.side, 1 - segment.side
         for candidate in keys.candidates(segment.side, Method.AO, segment.key_id):
             mkt = analyzer.keyring.mkts[candidate.mkt]
-            if mkt.secret is None or mkt.mac_length != len(segment.mac):
+            if not mkt.is_keyed or mkt.mac_length != len(segment.mac):
                 continue
             yield (
                 mkt.name,
@@ -174,8 +183,26 @@ class _Search:
                     mac=segment.mac,
                     own_isn=int(isns[own]) if has_isn[own] else None,
                     peer_isn=int(isns[peer]) if has_isn[peer] else None,
+                    traffic_keys=None if mkt.logged is None else mkt.logged.by_context,
                 ),
             )
+
+    def try_offered(self) -> None:
+        """Takes the ISNs that a log tells of a connection of these ends, if the segments agree; that costs nothing."""
+        offered = self._analyzer.keyring.store.offered
+        for segment in self._segments[:1] if offered else ():
+            ends = self._analyzer.pairs.ends[segment.pair]
+            source, destination = (
+                (ip_address(ends[side].address), ends[side].port) for side in (segment.side, 1 - segment.side)
+            )
+            for known in offered:
+                isns = {
+                    (known.local, known.remote): (known.local_isn, known.remote_isn),
+                    (known.remote, known.local): (known.remote_isn, known.local_isn),
+                }
+                told = isns.get((source, destination))
+                if self.found is None and told is not None:
+                    any(self.confirm(segment, name, told) for name, _ in self._tasks_of(segment))
 
     def confirm(self, segment: UnplacedSegment, name: str, isns: tuple[int, int]) -> bool:
         """Takes the ISNs if other segments agree, as far as a short MAC needs them to."""

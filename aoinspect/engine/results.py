@@ -12,6 +12,8 @@ from ipaddress import ip_address
 import numpy as np
 
 from aoinspect.engine.connections import OPENED_BY_BOTH, OPENER_UNKNOWN
+from aoinspect.engine.key_plan import KeyPlan, plans_of
+from aoinspect.engine.keyring import Endpoint
 from aoinspect.engine.marks import Mark
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.tallies import Sample
@@ -49,8 +51,10 @@ class FailureSample:
 
     segment: Sample
     direction: str
-    candidates: tuple[str, ...]
+    candidates: tuple[str, ...] = ()
     """Names of the keys that its KeyID selects."""
+    gaps: tuple[str, ...] = ()
+    """Of those without a secret: where they were read, and why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class ConnectionResult:
     transitions: tuple[KeyTransition, ...]
     marks: tuple[Mark, ...] = ()
     """What stands out, in the order of their first segments; bounded (see `engine.marks`)."""
+    plans: tuple[tuple[str, KeyPlan], ...] = ()
+    """Direction and plan, of each plan that the key files' lifetimes make; the sender's before the receiver's."""
 
 
 def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
@@ -167,7 +173,7 @@ class _Results:
             verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
             reasons={word: count for word, count in zip(_REASON_WORDS, reasons, strict=True) if count},
             samples=tuple(
-                FailureSample(sample, DIRECTIONS[sample.side ^ a_side], _candidate_names(analyzer, pair, sample))
+                FailureSample(sample, DIRECTIONS[sample.side ^ a_side], *_candidate_names(analyzer, pair, sample))
                 for sample in self._samples.get(index, ())
             ),
             refused=refused,
@@ -176,6 +182,7 @@ class _Results:
             runs=key_runs,
             transitions=transitions_of(key_runs),
             marks=self._marks.get(index, ()),
+            plans=_plans(analyzer, ends, a_side, key_runs),
         )
 
     def _address(self, octets: bytes) -> str:
@@ -190,6 +197,19 @@ _OPENED_BY = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}
 _REASON_WORDS = tuple(reason.word for reason in Reason)
 
 
+def _plans(
+    analyzer: Analyzer, ends: tuple[Endpoint, Endpoint], a_side: int, runs: tuple[KeyRun, ...]
+) -> tuple[tuple[str, KeyPlan], ...]:
+    if not analyzer.keyring.has_lifetimes:
+        return ()
+    used = frozenset(run.mkt_index for run in runs if run.mkt_index is not None)
+    return tuple(
+        (direction, plan)
+        for number, direction in enumerate(DIRECTIONS)
+        for plan in plans_of(analyzer.keyring, ends, number ^ a_side, used)
+    )
+
+
 def _isn_source(analyzer: Analyzer, index: int) -> IsnSource:
     source = IsnSource(int(analyzer.connections.isn_sources[index]))
     if source is not IsnSource.KEY_FILE:
@@ -200,13 +220,15 @@ def _isn_source(analyzer: Analyzer, index: int) -> IsnSource:
     return source
 
 
-def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[str, ...]:
-    """The keys that the sample's KeyID selects."""
+def _candidate_names(analyzer: Analyzer, pair: int, sample: Sample) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys that the sample's KeyID selects, and the gaps among them."""
     keys = analyzer.pairs.keys[pair]
     if keys is None or sample.method is Method.NONE:
-        return ()
+        return (), ()
     candidates = keys.candidates(sample.side, sample.method, sample.key_id)
-    return tuple(dict.fromkeys(analyzer.keyring.mkts[candidate.mkt].name for candidate in candidates))
+    mkts = [analyzer.keyring.mkts[index] for index in dict.fromkeys(candidate.mkt for candidate in candidates)]
+    gaps = (f"{mkt.origin.path}: {mkt.gap}" for mkt in mkts if mkt.secret is None)
+    return tuple(dict.fromkeys(mkt.name for mkt in mkts)), tuple(gaps)
 
 
 def _runs_by_connection(analyzer: Analyzer, a_sides: list[int]) -> dict[int, tuple[KeyRun, ...]]:

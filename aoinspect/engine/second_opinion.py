@@ -41,8 +41,11 @@ class HeaderReading:
     payload_length: int
 
 
-def read_header(segment: bytes, declared_length: int) -> HeaderReading:
-    """The reading of a segment of which `segment` was captured and which had `declared_length` octets. Total."""
+def read_header(segment: bytes, declared_length: int, *, is_partial: bool = False) -> HeaderReading:
+    """The reading of a segment of which `segment` was captured and which had `declared_length` octets. Total.
+
+    `is_partial`: pieces of its datagram are missing, so nothing says how long it was.
+    """
     seq, ack = int.from_bytes(segment[4:8], "big"), int.from_bytes(segment[8:12], "big")
     flags = int.from_bytes(segment[12:14], "big") & 0x0FFF if len(segment) >= 14 else 0
     if len(segment) < FIXED_HEADER_LENGTH:
@@ -50,7 +53,7 @@ def read_header(segment: bytes, declared_length: int) -> HeaderReading:
         return HeaderReading(Reason.NONE, True, Method.NONE, None, None, None, b"", seq, ack, flags, payload_length)
     header_length = (segment[12] >> 4) * 4
     payload_length = max(declared_length - header_length, 0)
-    if not FIXED_HEADER_LENGTH <= header_length <= declared_length:
+    if header_length < FIXED_HEADER_LENGTH or (header_length > declared_length and not is_partial):
         return HeaderReading(
             Reason.TCP_HEADER, False, Method.NONE, None, None, None, b"", seq, ack, flags, payload_length
         )
@@ -150,14 +153,14 @@ def second_opinion(
     if reading.fault is not Reason.NONE:
         return Verdict.MALFORMED, reading.fault
     if reading.is_cut:
-        return Verdict.UNVERIFIABLE, Reason.TRUNCATED
+        return Verdict.UNVERIFIABLE, Reason.FRAGMENT if place.is_partial else Reason.TRUNCATED
     if reading.method is Method.NONE:
         return Verdict.UNSIGNED, Reason.NONE
     if not keys:
         return Verdict.NO_KEY, Reason.NONE
     if any(attempt.matches for attempt in attempts):
         return Verdict.VERIFIED, Reason.NONE
-    if not all(key.has_secret for key in keys):
+    if any(key.is_gap for key in keys):
         return Verdict.UNVERIFIABLE, Reason.NO_SECRET
     if all(key.mac_length != len(reading.mac) for key in keys):
         return Verdict.MISMATCH, Reason.MAC_LENGTH
@@ -169,4 +172,6 @@ def second_opinion(
         return Verdict.UNVERIFIABLE, Reason.ISN_UNKNOWN
     if is_offloaded:
         return Verdict.UNVERIFIABLE, Reason.OFFLOADED
+    if any(attempt.lacks_traffic_key and attempt.key.mac_length == len(reading.mac) for attempt in attempts):
+        return Verdict.UNVERIFIABLE, Reason.NO_SECRET
     return Verdict.MISMATCH, Reason.NONE

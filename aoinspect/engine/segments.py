@@ -67,6 +67,8 @@ class Segments(NamedTuple):
     mac_lengths: U8
     malformed: U8
     """A `Reason`; NONE where the header and its options are sound as far as they can be seen."""
+    has_broken_signature: Mask
+    """An AO or MD5 option is shorter than 2 octets or reaches past the header: it is one, and nothing of it counts."""
     is_header_cut: Mask
     """The captured octets end before the TCP header and its options do."""
     has_old_option: Mask
@@ -119,7 +121,9 @@ def read_segments(packets: Packets) -> Segments:
         acks[visible < 12] = 0
         offset_flags[visible < 14] = 0
         header_lengths[visible < 13] = 20
-    is_broken = has_header & ((header_lengths < 20) | (header_lengths > declared))
+    # Where pieces of the datagram are missing, nothing says how long the segment is.
+    is_longer = (header_lengths > declared) & ~packets.is_partial
+    is_broken = has_header & ((header_lengths < 20) | is_longer)
     is_header_cut = ~has_header | (visible < header_lengths)
     walk = _OptionWalk(count)
     walk.malformed[is_broken] = Reason.TCP_HEADER
@@ -140,6 +144,7 @@ def read_segments(packets: Packets) -> Segments:
         rnext_key_ids=walk.rnext_key_ids,
         mac_lengths=walk.mac_lengths,
         malformed=walk.malformed,
+        has_broken_signature=walk.has_broken_signature,
         is_header_cut=is_header_cut,
         has_old_option=walk.has_old_option,
         is_sole_option=(walk.methods == Method.AO) & (walk.mac_lengths + np.int64(4) == header_lengths - 20),
@@ -157,6 +162,7 @@ class _OptionWalk:
         self.mac_lengths = np.zeros(count, dtype=np.uint8)
         self.malformed = np.zeros(count, dtype=np.uint8)
         self.has_old_option = np.zeros(count, dtype=np.bool_)
+        self.has_broken_signature = np.zeros(count, dtype=np.bool_)
 
 
 def _walk_options(packets: Packets, header_lengths: I64, is_readable: Mask, walk: _OptionWalk) -> None:
@@ -202,6 +208,8 @@ def _walk_options(packets: Packets, header_lengths: I64, is_readable: Mask, walk
                 note(octets, rows[hits], at[hits], lengths[hits], walk)
         is_old = goes_on & (kinds >= KINDS_OF_DRAFT_BONICA[0]) & (kinds <= KINDS_OF_DRAFT_BONICA[1])
         walk.has_old_option[rows[is_old]] = True
+        is_signature = (kinds == KIND_AO) | (kinds == KIND_MD5)
+        walk.has_broken_signature[rows[goes_on & overruns & is_signature]] = True
         broken = rows[goes_on & overruns]
         walk.malformed[broken] = np.where(
             walk.malformed[broken] == Reason.NONE, Reason.OPTION_LENGTH, walk.malformed[broken]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from aoinspect.ao.mkt import MasterKeyTuple, Origin, TcpOptions
 from aoinspect.keys.compare import session_pairs, unaccepted
+from aoinspect.keys.importers.model import ASSUMED_LENGTH
 from aoinspect.keys.importers.sessions import ENHANCED_AUTHENTICATION
 from aoinspect.keys.lifetimes import gaps, meet, outside, span_text
 from aoinspect.keys.model import KeyStore, Network, Peer
@@ -197,6 +198,13 @@ def _same_secret_after_rollover(inputs: Inputs) -> Iterator[Place]:
                 yield mkt.origin, f'the key "{mkt.name}" has the secret of the key "{first.name}" of the same peer'
 
 
+def _assumed_lengths(inputs: Inputs) -> Iterator[Place]:
+    for store in inputs.stores:
+        for warning in store.warnings:
+            if ASSUMED_LENGTH in warning.message:
+                yield warning.origin, "12 octets are assumed for the MAC of HMAC-SHA-256: this system does not say"
+
+
 def _cmac_lengths(inputs: Inputs) -> Iterator[Place]:
     for mkt in inputs.mkts:
         if mkt.algorithm.name == "aes-128-cmac-96" and mkt.secret is not None and len(mkt.secret) != 16:
@@ -340,6 +348,13 @@ RULES: tuple[Rule, ...] = (
         "RFC 5926 3.1.1.2, RFC 4615 3",
         "use 16 octets: some stacks refuse others, or cut and fill them in their own way",
         _cmac_lengths,
+    ),
+    Rule(
+        "mac-length-assumed",
+        Severity.NOTE,
+        "RFC 5925 3.1, RFC 5926 3.2",
+        "compare with a capture, and set mac-length = 16 in a key file (`aoinspect keys import`) where it has 16",
+        _assumed_lengths,
     ),
     Rule(
         "refused-by-linux",

@@ -15,31 +15,50 @@ from aoinspect.ao.mkt import MasterKeyTuple, Origin
 from aoinspect.errors import KeyFileError
 from aoinspect.keys.model import KeyChain, KeyStore, KeyWarning, KnownConnection, Network, Peer
 from aoinspect.keys.overlaps import warn_of_overlaps
+from aoinspect.keys.public_files import refuse_public_files
 from aoinspect.keys.text_file import MOST_OCTETS, decode_text, is_readable_by_all, read_octets
 from aoinspect.keys.toml_file import parse_key_file
+from aoinspect.keys.two_devices import with_ends_told_apart
 
 _VERSION = re.compile(rb"^[ \t]*version[ \t]*=", re.MULTILINE)
 _OWN_TABLE = re.compile(rb"^[ \t]*\[\[[ \t]*(?:keychain|peer|connection)[ \t]*\]\]", re.MULTILINE)
+_LOG_MAGIC = b"aoinspect-traffic-keys"
+"""As `traffic_key_log.MAGIC`, which is not loaded for it; a test holds that they are equal."""
 _NOWHERE = Origin("", 0)
 
 
-def load_keys(paths: Sequence[str], local: Network | None = None) -> KeyStore:
+def load_keys(
+    paths: Sequence[str], local: Network | Sequence[Network] | None = None, *, is_strict: bool = False
+) -> KeyStore:
     """What the key files at `paths` say together; equal peers, keys and connections are one, the first.
 
     Each path is a key file or the configuration of any system in `importers.registry`, or `NAME:FILE` with such a
-    system's name. `local` is the address of the device where a configuration does not name it. Raises KeyFileError
-    with one line per mistake of all the files.
+    system's name. `local` is the address of the device where a configuration does not name it: one for all paths, or
+    one for each in their order (other numbers of them than 1 or `len(paths)` are none). `is_strict` refuses
+    files with secrets that every user of the machine can read. Raises KeyFileError with one line per mistake of all
+    the files.
     """
     stores: list[KeyStore] = []
     mistakes: list[str] = []
-    for path in dict.fromkeys(paths):
+    for path, device in dict(zip(paths, _devices(local, len(paths)), strict=True)).items():
         try:
-            stores.append(_read(path, local))
+            stores.append(_read(path, device))
         except KeyFileError as error:
             mistakes.append(str(error))
     if mistakes:
         raise KeyFileError("\n".join(mistakes))
-    return _combined(stores)
+    store = _combined(with_ends_told_apart(stores))
+    if is_strict:
+        refuse_public_files(store)
+    return store
+
+
+def _devices(local: Network | Sequence[Network] | None, number: int) -> list[Network | None]:
+    if not isinstance(local, Sequence):
+        return [local] * number
+    if len(local) == number:
+        return list(local)
+    return [local[0] if len(local) == 1 else None] * number
 
 
 def _read(argument: str, local: Network | None) -> KeyStore:
@@ -50,6 +69,10 @@ def _read(argument: str, local: Network | None) -> KeyStore:
         system, path = split_system(argument)
         return import_file(path, system, local)
     octets = read_octets(argument, MOST_OCTETS)
+    if octets.startswith(_LOG_MAGIC):
+        from aoinspect.keys.traffic_key_reader import parse_log
+
+        return parse_log(decode_text(octets, argument), argument, is_public=is_readable_by_all(argument))
     if _VERSION.search(octets) and _OWN_TABLE.search(octets):
         return parse_key_file(decode_text(octets, argument), argument, is_public=is_readable_by_all(argument))
     from aoinspect.keys.importers.model import ImportContext
@@ -72,13 +95,17 @@ def _combined(stores: Sequence[KeyStore]) -> KeyStore:
     warnings = [warning for store in stores for warning in store.warnings]
     if stores and not peers:
         message = "no key file holds a [[peer]], so there is nothing that its keys could verify"
+        if any(store.keychains for store in stores):
+            message += "; of a fragment of a configuration, --local ADDR says whose keys they are"
         warnings.append(KeyWarning(Origin(stores[0].paths[0], 1), message))
     return KeyStore(
         peers=peers,
         keychains=tuple(chains.values()),
         connections=tuple(connections.values()),
+        offered=tuple(known for store in stores for known in store.offered),
         warnings=(*warnings, *warn_of_overlaps(peers)),
         paths=tuple(path for store in stores for path in store.paths),
+        is_configuration=len(stores) == 1 and stores[0].is_configuration,
     )
 
 

@@ -78,3 +78,8 @@ class KeyStore:
     connections: tuple[KnownConnection, ...] = ()
     warnings: tuple[KeyWarning, ...] = ()
     paths: tuple[str, ...] = ()
+    offered: tuple[KnownConnection, ...] = ()
+    """Connections whose handshake another capture holds: a traffic-key log tells their ISNs. They are tried where a
+    handshake is missing, and count for nothing until a MAC confirms them."""
+    is_configuration: bool = False
+    """Read from the configuration of one device, which all its peers have as their `local` end."""

@@ -122,8 +122,8 @@ def _may_clash(one: _Entry, other: _Entry) -> bool:
 
 def _is_same_key(mkt: MasterKeyTuple, other: MasterKeyTuple) -> bool:
     return (
-        (mkt.send_id, mkt.recv_id, mkt.secret, mkt.mac_length, mkt.tcp_options)
-        == (other.send_id, other.recv_id, other.secret, other.mac_length, other.tcp_options)
+        (mkt.send_id, mkt.recv_id, mkt.secret, mkt.logged, mkt.mac_length, mkt.tcp_options)
+        == (other.send_id, other.recv_id, other.secret, other.logged, other.mac_length, other.tcp_options)
     ) and mkt.algorithm.computes_as(other.algorithm)
 
 

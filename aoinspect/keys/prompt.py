@@ -37,7 +37,7 @@ def fill_gaps(store: KeyStore, ask: Ask | None = None) -> KeyStore:
     told: dict[tuple[Origin, str], bytes | None] = {}
 
     def filled(mkt: MasterKeyTuple) -> MasterKeyTuple:
-        if mkt.secret is not None:
+        if mkt.is_keyed:
             return mkt
         place = (mkt.origin, mkt.name)
         if place not in told:

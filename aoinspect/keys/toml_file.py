@@ -7,7 +7,7 @@ is never repeated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aoinspect.ao.mkt import MasterKeyTuple, Origin
@@ -150,23 +150,9 @@ class _Document:
     def read_peer(self, table: Table) -> Peer | None:
         mistakes_before = len(table.problems.found)
         table.only(_PEER_KEYS)
-        local, remote = _prefix(table, "local"), _prefix(table, "remote")
-        if local is not None and remote is not None and local.version != remote.version:
-            table.wrong("remote", f"is IPv{remote.version} and local is IPv{local.version}: both must be of one kind")
+        selector = read_selector(table)
         keychain, mkts = self.read_keys_of_peer(table)
-        peer = Peer(
-            local=local,
-            remote=remote,
-            mkts=mkts,
-            keychain=keychain,
-            origin=table.origin(),
-            port=table.number("port", 1, 0xFFFF),
-            local_port=table.number("local-port", 1, 0xFFFF),
-            remote_port=table.number("remote-port", 1, 0xFFFF),
-            vrf=table.label("vrf"),
-            interface=_interface(table),
-            vlan=table.number("vlan", 1, 4094),
-        )
+        peer = replace(selector, mkts=mkts, keychain=keychain)
         return peer if len(table.problems.found) == mistakes_before else None
 
     def read_keys_of_peer(self, table: Table) -> tuple[str | None, tuple[MasterKeyTuple, ...]]:
@@ -186,6 +172,26 @@ class _Document:
         if "key" in table:
             table.wrong("keychain", "stands beside [[peer.key]]: keep one of the two")
         return name, () if chain is None else chain.mkts
+
+
+def read_selector(table: Table) -> Peer:
+    """The peer entry of `table` without any keys; what is wrong about it is noted."""
+    local, remote = _prefix(table, "local"), _prefix(table, "remote")
+    if local is not None and remote is not None and local.version != remote.version:
+        table.wrong("remote", f"is IPv{remote.version} and local is IPv{local.version}: both must be of one kind")
+    return Peer(
+        local=local,
+        remote=remote,
+        mkts=(),
+        keychain=None,
+        origin=table.origin(),
+        port=table.number("port", 1, 0xFFFF),
+        local_port=table.number("local-port", 1, 0xFFFF),
+        remote_port=table.number("remote-port", 1, 0xFFFF),
+        vrf=table.label("vrf"),
+        interface=_interface(table),
+        vlan=table.number("vlan", 1, 4094),
+    )
 
 
 def _prefix(table: Table, key: str) -> Network | None:
@@ -213,7 +219,7 @@ def _connection(table: Table) -> KnownConnection | None:
         table.require(key, 'address and port, like "10.0.0.1:179"')
     for key in ("local-isn", "remote-isn"):
         table.require(key, "the initial sequence number of that end, 0 to 0xffffffff")
-    local, remote = _endpoint(table, "local"), _endpoint(table, "remote")
+    local, remote = read_endpoint(table, "local"), read_endpoint(table, "remote")
     local_isn, remote_isn = table.number("local-isn", 0, _U32_MAX), table.number("remote-isn", 0, _U32_MAX)
     local_sne, remote_sne = table.number("local-sne", 0, _U32_MAX), table.number("remote-sne", 0, _U32_MAX)
     if local is not None and remote is not None:
@@ -229,7 +235,8 @@ def _connection(table: Table) -> KnownConnection | None:
     return KnownConnection(local, remote, local_isn, remote_isn, local_sne, remote_sne, table.origin())
 
 
-def _endpoint(table: Table, key: str) -> tuple[Address, int] | None:
+def read_endpoint(table: Table, key: str) -> tuple[Address, int] | None:
+    """Address and port of `key`; None where it is not there or wrong, which is noted."""
     text = table.text(key)
     if text is None:
         return None

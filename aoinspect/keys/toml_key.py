@@ -39,7 +39,7 @@ class KeyReader:
         """The key of `table`; None where a mistake has been noted."""
         mistakes_before = len(table.problems.found)
         table.only(_KEY_FIELDS)
-        algorithm = _algorithm(table)
+        algorithm = read_algorithm(table)
         is_md5 = algorithm is not None and algorithm.is_md5
         send_id = table.number("send-id", 0, 255)
         recv_id = table.number("recv-id", 0, 255)
@@ -51,8 +51,8 @@ class KeyReader:
             table.require("send-id", "the KeyID in segments from `local`, 0 to 255")
             table.require("recv-id", "the KeyID in segments from `remote`, 0 to 255")
         name = table.label("name")
-        mac_length = _mac_length(table, algorithm)
-        tcp_options = _tcp_options(table)
+        mac_length = read_mac_length(table, algorithm)
+        tcp_options = read_tcp_options(table)
         send_lifetime = _lifetime(table, "send-lifetime")
         accept_lifetime = _lifetime(table, "accept-lifetime")
         gap = _gap(table)
@@ -128,7 +128,8 @@ def _gap(table: Table) -> str | None:
     return None if reason is None else f"{reason}: fill in the secret (line {table.line(_GAP)})"
 
 
-def _algorithm(table: Table) -> Algorithm | None:
+def read_algorithm(table: Table) -> Algorithm | None:
+    """The algorithm; None where it is not there or unknown, which is noted."""
     known = ", ".join(row.name for row in ALGORITHMS)
     table.require("algorithm", f"one of {known}")
     name = table.text("algorithm")
@@ -145,7 +146,8 @@ def _algorithm(table: Table) -> Algorithm | None:
         return None
 
 
-def _mac_length(table: Table, algorithm: Algorithm | None) -> int:
+def read_mac_length(table: Table, algorithm: Algorithm | None) -> int:
+    """Octets of the MAC, the algorithm's where it is not told; a mistake is noted."""
     highest = LONGEST_MAC if algorithm is None else min(algorithm.digest_length, LONGEST_MAC)
     given = table.value("mac-length")
     if algorithm is not None and isinstance(given, int) and given > highest:
@@ -158,7 +160,8 @@ def _mac_length(table: Table, algorithm: Algorithm | None) -> int:
     return 0 if algorithm is None else algorithm.mac_length
 
 
-def _tcp_options(table: Table) -> TcpOptions:
+def read_tcp_options(table: Table) -> TcpOptions:
+    """The options flag, "include" where it is not told; a mistake is noted."""
     text = table.text("tcp-options")
     if text is None:
         return TcpOptions.INCLUDE

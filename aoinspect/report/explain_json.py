@@ -58,6 +58,7 @@ def _account(account: Account, connection: ConnectionResult) -> JsonObject:
         "unexplained": _frames(account.unexplained),
         "ruled_out": list(account.ruled_out),
         "not_tried": list(account.not_tried),
+        "not_tried_without_secret": list(account.unkeyed),
         "would_decide": list(account.would_decide),
         "note": account.note or None,
         "macs": account.macs,

@@ -73,6 +73,8 @@ def _account(
         yield Text(f"    ruled out: {', '.join(account.ruled_out)} (docs/explain.md)")
     if account.not_tried:
         yield Text(f"    not tried, for the budget: {', '.join(account.not_tried)}")
+    if account.unkeyed:
+        yield Text(f"    not tried, or not wholly, for the log holds no secret: {', '.join(account.unkeyed)}")
     for words in account.would_decide:
         yield Text(f"    would decide: {words}")
 

@@ -237,6 +237,8 @@ def expectation(
         )
     if verdict is Verdict.MALFORMED:
         return _MALFORMED.get(reason, "the option is broken"), "a receiver drops it; look at who sent it"
+    if reason is Reason.NO_SECRET and sample.gaps:
+        return _UNVERIFIABLE[reason][0], printable("; ".join(sample.gaps))
     return _UNVERIFIABLE.get(reason, ("the capture cannot prove it either way", ""))
 
 

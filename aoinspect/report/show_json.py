@@ -136,6 +136,7 @@ def _key(key: KeyFacts) -> JsonObject:
         "tcp_options": key.tcp_options,
         "has_secret": key.has_secret,
         "gap": key.gap,
+        "log": key.log,
     }
 
 

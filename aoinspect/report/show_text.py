@@ -219,7 +219,8 @@ def _attempt_lines(
                 yield Text(f"    {field.label:<20}{field.octets.hex(' ')}  {field.value}")
     if attempt.traffic_key is not None:
         shown = _mac(attempt.traffic_key) if reveal else "hidden; --reveal prints it"
-        yield _labelled("traffic key", f"{len(attempt.traffic_key)} octets: {shown}")
+        told = "" if attempt.key.log is None else f", as {attempt.key.log} tells it, not derived"
+        yield _labelled("traffic key", f"{len(attempt.traffic_key)} octets{told}: {shown}")
     if attempt.parts:
         if previous is not None and previous.parts == attempt.parts:
             yield _labelled("MAC input", "as above")
@@ -239,7 +240,7 @@ def _key(key: KeyFacts, includes_options: bool | None) -> str:
         False: f", TCP options excluded ({key.tcp_options})",
         None: "",
     }[includes_options]
-    secret = "" if key.has_secret else ", without its secret"
+    secret = "" if key.has_secret else ", without its secret" if key.log is None else ", traffic keys from a log"
     return f"{key.name!r} ({key.origin}): {key.algorithm}{ids}, MAC of {key.mac_length} octets{covered}{secret}"
 
 
@@ -281,7 +282,9 @@ def _comparison_lines(attempt: Attempt, proof: Proof, octets_of: str) -> Iterato
 
 
 def _obstacle(attempt: Attempt) -> str:
-    if not attempt.key.has_secret:
+    if attempt.lacks_traffic_key:
+        return f"{attempt.key.log} does not hold the traffic key of this connection"
+    if attempt.key.is_gap:
         return "the key has no secret" + (f" ({attempt.key.gap})" if attempt.key.gap else "")
     if attempt.source_isn is None or attempt.destination_isn is None:
         return "octets that it covers are missing" if attempt.includes_options is None else "an ISN is unknown"

@@ -14,6 +14,7 @@ from aoinspect.report.axis import duration_text
 from aoinspect.report.lanes import Picture, PlacedTransition
 from aoinspect.report.layout import printable
 from aoinspect.report.model import Report, iso_time
+from aoinspect.report.planned import PlannedRow, planned_rows
 from aoinspect.report.timeline_svg import LEGEND, STYLE, embedded_svg
 
 _TRIGGERS = {
@@ -86,6 +87,12 @@ def timeline_section(picture: Picture, report: Report, heading_level: int = 2) -
             ("frames", "time", "direction", "what", "segments"),
             (_mark_cells(mark, picture) for mark in told),
         )
+    planned = list(planned_rows(connection))
+    if planned:
+        yield f"<h{heading_level + 1}>Planned by lifetimes</h{heading_level + 1}>"
+        yield from table(
+            ("direction", "for", "KeyID", "key", "lifetime", "use"), (_planned_cells(row) for row in planned)
+        )
     yield "</section>"
 
 
@@ -126,6 +133,12 @@ def _mark_cells(mark: Mark, picture: Picture) -> tuple[str, ...]:
         "SNE roll-over" if mark.kind is MarkKind.SNE else Verdict(mark.kind).word,
         str(mark.segments),
     )
+
+
+def _planned_cells(row: PlannedRow) -> tuple[str, ...]:
+    key_id = "MD5" if row.key.key_id is None else str(row.key.key_id)
+    name = escape(printable(row.key.name))
+    return _direction(row.direction), row.what, key_id, name, escape(row.times), escape(row.outcome)
 
 
 def _direction(direction: str) -> str:

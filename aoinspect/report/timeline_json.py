@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 from aoinspect.engine.marks import Mark
 from aoinspect.engine.results import EndResult, KeyRun
+from aoinspect.keys.lifetimes import ALWAYS
 from aoinspect.report.lanes import Lane, LaneWhat, Picture, PlacedMark, PlacedTransition, Span
 from aoinspect.report.model import Report, iso_time
+from aoinspect.report.planned import PlannedRow, planned_rows
 
 SCHEMA = "aoinspect.timeline/1"
 
@@ -52,6 +54,7 @@ def _connection(picture: Picture, several: bool) -> JsonObject:
         },
         "lanes": [_lane(lane, several) for lane in picture.lanes],
         "transitions": [_transition(placed, several) for placed in picture.transitions],
+        "planned": [_planned(row, several) for row in planned_rows(connection)],
     }
 
 
@@ -129,3 +132,23 @@ def _transition(placed: PlacedTransition, several: bool) -> JsonObject:
         "latency_ns": transition.latency_ns,
         "requested_at": placed.requested_at,
     }
+
+
+def _planned(row: PlannedRow, several: bool) -> JsonObject:
+    key = row.key
+    return {
+        "direction": row.direction,
+        "what": row.what,
+        "mkt": key.name,
+        "key_id": key.key_id,
+        "lifetimes": [{"from": _bound(from_ns), "until": _bound(until_ns)} for from_ns, until_ns in key.spans],
+        "path": key.origin.path,
+        "line": key.origin.line,
+        "standing": row.standing.value,
+        "by_ns": row.by_ns,
+        "used": _both(row.runs[0], row.runs[-1], several) if row.runs else None,
+    }
+
+
+def _bound(time_ns: int) -> str | None:
+    return None if time_ns in ALWAYS else iso_time(time_ns)

@@ -5,18 +5,20 @@ Every shape is told apart without colour, and where the output's encoding has no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
 
 from rich.text import Text
 
+from aoinspect.engine.key_plan import SEND
 from aoinspect.engine.marks import Mark, MarkKind
 from aoinspect.engine.results import KeyTransition
 from aoinspect.engine.verdicts import Verdict
-from aoinspect.report.axis import Window, duration_text
+from aoinspect.report.axis import AxisUnit, Window, duration_text
 from aoinspect.report.lanes import Lane, LaneWhat, Picture, PlacedTransition
 from aoinspect.report.layout import in_columns, printable
 from aoinspect.report.model import Report
+from aoinspect.report.planned import PlannedRow, planned_rows
 
 NARROWEST = 40
 """Columns below which nothing gets narrower: the lines run over instead."""
@@ -24,6 +26,7 @@ LISTED = 100
 """Transitions, and failures, that are listed for a connection unless all are asked for."""
 _CELLS_PER_TICK = 11
 _LONGEST_NAME = 12
+_NAMELESS_GUTTER = 13
 _NAMES_FROM_WIDTH = 80
 
 
@@ -38,19 +41,18 @@ class Glyphs:
     unproved: str
     rolled_over: str
     several: str
+    planned: str
     arrow: str
     to: str
     times: str
 
     @property
     def all(self) -> str:
-        return (
-            self.used + self.asked + self.nothing + self.failed + self.rolled_over + self.arrow + self.to + self.times
-        )
+        return "".join(astuple(self))
 
 
-BLOCKS = Glyphs("█", "▀", "·", "✗", "?", "↻", "*", "→", "–", "×")
-ASCII = Glyphs("#", "=", ".", "x", "?", "^", "*", ">", "-", "x")
+BLOCKS = Glyphs("█", "▀", "·", "✗", "?", "↻", "*", "░", "→", "–", "×")
+ASCII = Glyphs("#", "=", ".", "x", "?", "^", "*", ":", ">", "-", "x")
 
 _LETTERS = {MarkKind.SYN: "S", MarkKind.FIN: "F", MarkKind.RST: "R"}
 _WORDS = {
@@ -89,9 +91,12 @@ def timeline_lines(
         return
     drawn = list(lane_lines(picture, width, glyphs=glyphs, window=window))
     yield from drawn
-    yield from _legend(picture, glyphs, has_several=any(glyphs.several in line.plain for line in drawn))
+    planned = list(planned_rows(picture.connection))
+    has_several = any(glyphs.several in line.plain for line in drawn)
+    yield from _legend(picture, glyphs, has_several=has_several, has_plan=bool(planned))
     yield from _transition_lines(picture, glyphs, list_all)
     yield from _failure_lines(picture, glyphs, list_all)
+    yield from _planned_lines(planned, glyphs)
 
 
 def lane_lines(
@@ -100,7 +105,7 @@ def lane_lines(
     """The axis and the lanes alone, in lines of exactly `width` columns (the axis may be shorter)."""
     window = picture.axis.whole if window is None else window
     names = _names(picture, width, glyphs)
-    gutter = 13 + (max(map(len, names.values())) + 1 if names else 0)
+    gutter = _NAMELESS_GUTTER + (max(map(len, names.values())) + 1 if names else 0)
     count = max(1, width - gutter)
     yield Text(f"{picture.axis.unit.value:<{gutter}}" + _writable(_ruler(picture, window, count), glyphs), style="dim")
     shown_direction: str | None = None
@@ -114,8 +119,52 @@ def lane_lines(
         name = names.get((lane.direction, lane.key_id), "") if lane.what is LaneWhat.KEY else ""
         # A label of a failure is longer than others, and has no number behind it.
         label = f"{head:<9}{number:>3} " if number else f"{head:<13}"
-        line = Text(label + f"{name:<{gutter - 13}}")
+        line = Text(label + f"{name:<{gutter - _NAMELESS_GUTTER}}")
         yield line.append_text(_lane_cells(lane, window, count, glyphs))
+    if picture.axis.unit is AxisUnit.TIME:
+        yield from _plan_lanes(picture, window, gutter, count, glyphs)
+
+
+def _plan_lanes(picture: Picture, window: Window, gutter: int, count: int, glyphs: Glyphs) -> Iterator[Text]:
+    """When each key was planned to be sent with, on the same axis; only where lifetimes say so of the sender."""
+    shown_direction: str | None = None
+    for row in planned_rows(picture.connection):
+        if row.what != SEND:
+            continue
+        arrow = _direction(row.direction, glyphs) if row.direction != shown_direction else "   "
+        head = f"{arrow} plan" if row.direction != shown_direction else ""
+        shown_direction = row.direction
+        name = _short(_writable(printable(row.key.name), glyphs)) if gutter > _NAMELESS_GUTTER else ""
+        cells = [False] * count
+        for from_ns, until_ns in row.key.spans:
+            for cell in window.cells(from_ns, until_ns - 1, count):
+                cells[cell] = True
+        line = Text(f"{f'{head:<9}{_id_text(row.key.key_id):>3} ' + name:<{gutter}}"[:gutter])
+        for is_planned in cells:
+            line.append(glyphs.planned if is_planned else glyphs.nothing, "" if is_planned else "dim")
+        yield line
+
+
+def _planned_lines(planned: Sequence[PlannedRow], glyphs: Glyphs) -> Iterator[Text]:
+    """Each key that lifetimes plan, and what became of it."""
+    if not planned:
+        return
+    yield Text("")
+    headings = ("planned", "for", "id", "key", "lifetime", "use")
+    rows = [tuple(Text(heading, style="bold") for heading in headings)]
+    for row in planned:
+        style = "yellow" if row.by_ns is not None else ""
+        rows.append(
+            (
+                Text(_direction(row.direction, glyphs), style=_STYLES[row.direction]),
+                Text(row.what),
+                Text(_id_text(row.key.key_id)),
+                Text(_writable(printable(row.key.name), glyphs)),
+                Text(row.times),
+                Text(row.outcome, style=style),
+            )
+        )
+    yield from in_columns(rows, frozenset((2,)))
 
 
 def _head(lane: Lane, is_first_of_direction: bool, glyphs: Glyphs) -> str:
@@ -164,7 +213,11 @@ def _names(picture: Picture, width: int, glyphs: Glyphs) -> dict[tuple[str, int 
         for lane in picture.lanes
         if lane.what is LaneWhat.KEY and lane.mkts
     }
-    return {key: name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "~" for key, name in names.items()}
+    return {key: _short(name) for key, name in names.items()}
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "~"
 
 
 def _ruler(picture: Picture, window: Window, count: int) -> str:
@@ -201,7 +254,7 @@ def _headline(picture: Picture, report: Report, glyphs: Glyphs, width: int) -> I
         yield Text(", ".join(words))
 
 
-def _legend(picture: Picture, glyphs: Glyphs, *, has_several: bool) -> Iterator[Text]:
+def _legend(picture: Picture, glyphs: Glyphs, *, has_several: bool, has_plan: bool) -> Iterator[Text]:
     """What the shapes stand for; only those that are there."""
     kinds = {placed.mark.kind for lane in picture.lanes for placed in lane.marks}
     whats = {lane.what for lane in picture.lanes}
@@ -209,6 +262,7 @@ def _legend(picture: Picture, glyphs: Glyphs, *, has_several: bool) -> Iterator[
     words += [f"{letter} {kind.name}" for kind, letter in _LETTERS.items() if kind in kinds]
     words += [f"{glyphs.rolled_over} SNE"] * (MarkKind.SNE in kinds)
     words += [f"{glyphs.several} several"] * has_several
+    words += [f"{glyphs.planned} planned"] * (has_plan and picture.axis.unit is AxisUnit.TIME)
     yield Text("  ".join(words), style="dim")
 
 

@@ -6,7 +6,7 @@ Each action asks the session, in a thread where that may take a while, and shows
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import cast
 
@@ -24,6 +24,7 @@ from aoinspect.tui.key_edits import KeyDraft, draft_of, joined, with_added_key, 
 from aoinspect.tui.navigation import Navigation
 from aoinspect.tui.prompts import ChoicePrompt, KeyPrompt, LinePrompt, TextScreen
 from aoinspect.tui.saving import FileExistsAlreadyError, save_keys, save_packets, save_report, save_timeline
+from aoinspect.tui.session import Session
 
 _YES_NO = (("yes", "y", "yes"), ("no", "n", "no"))
 _SAVES = (
@@ -37,6 +38,11 @@ _ENDINGS = {"keys": "-keys.toml", "packets": "-shown{suffix}", "timeline": "-tim
 
 class InspectApp(Navigation):
     """The terminal interface."""
+
+    def __init__(self, session: Session, read_keys: Callable[[Sequence[str]], KeyStore] = load_keys) -> None:
+        super().__init__(session)
+        self._read_keys = read_keys
+        """Reads key files as the command line has them read."""
 
     # Explaining, and other keys.
 
@@ -88,7 +94,9 @@ class InspectApp(Navigation):
         def load(path: str | None) -> None:
             if path:
                 self.work(
-                    "loading keys", lambda: combine(load_keys([path])), lambda store: self._check(cast(KeyStore, store))
+                    "loading keys",
+                    lambda: combine(self._read_keys([path])),
+                    lambda store: self._check(cast(KeyStore, store)),
                 )
 
         now = self.session.store.paths

@@ -73,6 +73,7 @@ def with_edited_key(store: KeyStore, old: MasterKeyTuple, draft: KeyDraft) -> Ke
             mac_length=new.mac_length,
             tcp_options=new.tcp_options,
             gap=None,
+            logged=None,
         )
 
     return replace(
@@ -95,6 +96,7 @@ def joined(first: KeyStore, second: KeyStore) -> KeyStore:
         peers=tuple(dict.fromkeys((*first.peers, *second.peers))),
         keychains=tuple(dict.fromkeys((*first.keychains, *second.keychains))),
         connections=tuple(dict.fromkeys((*first.connections, *second.connections))),
+        offered=tuple(dict.fromkeys((*first.offered, *second.offered))),
         warnings=(*first.warnings, *second.warnings),
         paths=tuple(dict.fromkeys((*first.paths, *second.paths))),
     )
@@ -102,8 +104,8 @@ def joined(first: KeyStore, second: KeyStore) -> KeyStore:
 
 def _identity(mkt: MasterKeyTuple) -> object:
     ids = () if mkt.send_id is None or mkt.recv_id is None else tuple(sorted((mkt.send_id, mkt.recv_id)))
-    gap = None if mkt.secret is not None else (mkt.name, mkt.origin)
-    return mkt.algorithm.name, mkt.secret, mkt.mac_length, mkt.tcp_options, ids, gap
+    gap = None if mkt.is_keyed else (mkt.name, mkt.origin)
+    return mkt.algorithm.name, mkt.secret, mkt.logged, mkt.mac_length, mkt.tcp_options, ids, gap
 
 
 def _read(draft: KeyDraft, old: MasterKeyTuple | None) -> KeyStore:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from aoinspect.ao.mkt import Lifetime, MasterKeyTuple
+from aoinspect.engine.key_plan import outside
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, KeyRun
 from aoinspect.engine.verdicts import Method
 from aoinspect.report.layout import printable
@@ -51,15 +52,17 @@ def _mkt_use(
 ) -> KeyUse:
     ids = "MD5" if mkt.send_id is None else f"{mkt.send_id}/{mkt.recv_id}"
     segments = sum(run.verified for _, run in used)
-    secret = "" if mkt.secret is not None else ", no secret"
+    secret = "" if mkt.is_keyed else ", no secret"
     count = f"{segments} verified" if used else "never used"
     label = f"{printable(mkt.name):<16} {ids:<8} {mkt.algorithm.name:<20} {count}{secret}"
     details = [f"{printable(str(mkt.origin))}: MAC of {mkt.mac_length} octets, tcp-options {mkt.tcp_options.value}"]
-    if mkt.secret is None:
+    if mkt.logged is not None:
+        details.append("its traffic keys are told by a log, which does not hold its secret")
+    elif mkt.secret is None:
         details.append(f"its secret is not known: {printable(mkt.gap or 'none given')}")
     details += [f"{name} lifetime {_lifetime(lifetime)}" for name, lifetime in _lifetimes_of(mkt) if lifetime]
     details += [_run_words(connection, run) for connection, run in used]
-    details += _outside_lifetimes(analysis, index, used)
+    details += _outside_lifetimes(index, used)
     first = used[0] if used else None
     return KeyUse(
         mkt,
@@ -95,17 +98,17 @@ def _run_words(connection: ConnectionResult, run: KeyRun) -> str:
     )
 
 
-def _outside_lifetimes(analysis: Analysis, index: int, used: list[tuple[ConnectionResult, KeyRun]]) -> list[str]:
-    analyzer = analysis.analyzer
+def _outside_lifetimes(index: int, used: list[tuple[ConnectionResult, KeyRun]]) -> list[str]:
     told = []
     for connection, run in used:
-        ends = analyzer.pairs.ends[int(analyzer.connections.pairs[connection.index])]
-        sender = DIRECTIONS.index(run.direction) ^ analyzer.connections.a_side(connection.index)
-        for what, lifetime, origin in analyzer.keyring.lifetimes(ends, index, sender):
-            if lifetime.from_ns is not None and run.first_time_ns < lifetime.from_ns:
-                told.append(f"✗ frame {run.first_frame} comes before its {what} lifetime ({printable(str(origin))})")
-            if lifetime.until_ns is not None and run.last_time_ns >= lifetime.until_ns:
-                told.append(f"✗ frame {run.last_frame} comes after its {what} lifetime ({printable(str(origin))})")
+        for direction, plan in connection.plans:
+            key = plan.key(index) if direction == run.direction else None
+            off = None if key is None else outside(run, key)
+            if key is not None and off is not None:
+                frame = run.first_frame if off.where == "before" else run.last_frame
+                told.append(
+                    f"✗ frame {frame} comes {off.where} its {plan.what} lifetime ({printable(str(key.origin))})"
+                )
     return told
 
 

@@ -134,7 +134,8 @@ def _attempt_nodes(attempt: Attempt, proof: Proof, reveal: bool) -> Iterator[Nod
     if attempt.traffic_key is not None:
         shown = attempt.traffic_key.hex(" ") if reveal else HIDDEN
         copied = attempt.traffic_key.hex() if reveal else ""
-        yield Node(f"traffic key, {len(attempt.traffic_key)} octets: {shown}", copied=copied)
+        told = "" if attempt.key.log is None else f", as {printable(attempt.key.log)} tells it, not derived"
+        yield Node(f"traffic key, {len(attempt.traffic_key)} octets{told}: {shown}", copied=copied)
     if attempt.parts:
         clause = "RFC 2385 2.0" if attempt.includes_options is None else "RFC 5925 5.1"
         parts = tuple(_part_node(part, attempt, reveal) for part in attempt.parts)

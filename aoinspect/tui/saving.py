@@ -18,6 +18,7 @@ from aoinspect.capture.stream import OctetStream
 from aoinspect.engine.explain.key_file import CorrectedKeys, key_file_text
 from aoinspect.engine.results import ConnectionResult
 from aoinspect.errors import UsageError
+from aoinspect.keys.logged_keys import refuse_logs
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.axis import AxisUnit
 from aoinspect.report.json_form import report_json
@@ -37,6 +38,7 @@ def save_keys(store: KeyStore, path: str, *, replaces: bool) -> str:
     """Writes the keys as a key file with mode 0600; what was done, in words. UsageError."""
     if not store.peers:
         raise UsageError("there are no keys to save")
+    refuse_logs(store, "no key file can be written of it")
     gaps = tuple({mkt: None for peer in store.peers for mkt in peer.mkts if mkt.secret is None})
     _write(path, key_file_text(CorrectedKeys(store, 0, gaps)), mode=0o600, replaces=replaces)
     left_out = f"; {len(gaps)} without a secret left out" if gaps else ""

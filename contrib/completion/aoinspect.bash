@@ -13,49 +13,49 @@ _aoinspect_command() {
             ;;
         'aoinspect verify')
             subcommands=''
-            options='-h --help --keys --local --decode-as --dissector -q --quiet --filter --recover-isn --format --policy --all'
-            valued='--keys --local --decode-as --dissector --filter --recover-isn --format --policy'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --format --policy --all'
+            valued='--keys --local --decode-as --dissector --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --format --policy'
             arguments=(file)
             ;;
         'aoinspect check')
             subcommands=''
-            options='-h --help --keys --local --decode-as --dissector -q --quiet --filter --recover-isn -f --expect --baseline --update --strict --fail-on --policy --format --output -j --jobs'
+            options='-h --help --keys --local --strict-keys --decode-as --dissector -q --quiet --filter --recover-isn -f --expect --baseline --update --strict --fail-on --policy --format --output -j --jobs'
             valued='--keys --local --decode-as --dissector --filter --recover-isn -f --expect --baseline --fail-on --policy --format --output -j --jobs'
             arguments=(file)
             ;;
         'aoinspect explain')
             subcommands=''
-            options='-h --help --keys --local --decode-as --dissector -q --quiet --recover-isn --connection --frame --format --write --force'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --recover-isn --connection --frame --format --write --force'
             valued='--keys --local --decode-as --dissector --recover-isn --connection --frame --format --write'
             arguments=(file file text)
             ;;
         'aoinspect timeline')
             subcommands=''
-            options='-h --help --keys --local --decode-as --dissector -q --quiet --filter --connection --all --by --format -o --output'
-            valued='--keys --local --decode-as --dissector --filter --connection --by --format -o --output'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --connection --all --by --format -o --output'
+            valued='--keys --local --decode-as --dissector --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --connection --by --format -o --output'
             arguments=(file)
             ;;
         'aoinspect show')
             subcommands=''
-            options='-h --help --keys --local --decode-as --dissector -q --quiet --filter --reveal -t --format'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --filter --reveal -t --format'
             valued='--keys --local --decode-as --dissector --filter -t --format'
             arguments=(file text text)
             ;;
         'aoinspect tui')
             subcommands=''
-            options='-h --help --keys --local --decode-as --dissector -q --quiet --recover-isn'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --recover-isn'
             valued='--keys --local --decode-as --dissector --recover-isn'
             arguments=(file text)
             ;;
         'aoinspect report')
             subcommands=''
-            options='-h --help --keys --local --decode-as --dissector -q --quiet --filter --recover-isn --policy --all -o --output'
-            valued='--keys --local --decode-as --dissector --filter --recover-isn --policy -o --output'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --policy --all -o --output'
+            valued='--keys --local --decode-as --dissector --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --policy -o --output'
             arguments=(file)
             ;;
         'aoinspect resign')
             subcommands=''
-            options='-h --help --keys --local --decode-as --dissector -q --quiet --sign-keys --map --faults --add --strip --from-md5 --rollover --fix-checksums --force'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --sign-keys --map --faults --add --strip --from-md5 --rollover --fix-checksums --force'
             valued='--keys --local --decode-as --dissector --sign-keys --map --faults --rollover'
             arguments=(file file text)
             ;;
@@ -67,25 +67,25 @@ _aoinspect_command() {
             ;;
         'aoinspect keys import')
             subcommands=''
-            options='-h --help -q --quiet --local --strict -o --force'
+            options='-h --help -q --quiet --local --strict --strict-keys -o --force'
             valued='--local -o'
             arguments=(file)
             ;;
         'aoinspect keys export')
             subcommands=''
-            options='-h --help -q --quiet --local --strict -o --force --to --peer'
+            options='-h --help -q --quiet --local --strict --strict-keys -o --force --to --peer'
             valued='--local -o --to'
             arguments=(file)
             ;;
         'aoinspect keys lint')
             subcommands=''
-            options='-h --help -q --quiet --local --strict --format --fail-on'
+            options='-h --help -q --quiet --local --strict --strict-keys --format --fail-on'
             valued='--local --format --fail-on'
             arguments=(file)
             ;;
         'aoinspect keys compare')
             subcommands=''
-            options='-h --help -q --quiet --local-a --local-b --format --fail-on'
+            options='-h --help -q --quiet --local-a --local-b --strict --strict-keys --format --fail-on'
             valued='--local-a --local-b --format --fail-on'
             arguments=(file file text)
             ;;
@@ -117,6 +117,10 @@ _aoinspect_value() {
         'aoinspect verify --decode-as') echo text ;;
         'aoinspect verify --filter') echo text ;;
         'aoinspect verify --recover-isn') echo text ;;
+        'aoinspect verify -j' | 'aoinspect verify --jobs') echo text ;;
+        'aoinspect verify --dedupe') echo text ;;
+        'aoinspect verify --max-connections') echo text ;;
+        'aoinspect verify --max-key-runs') echo text ;;
         'aoinspect verify --format') echo 'text json jsonl' ;;
         'aoinspect verify --policy') echo 'rfc linux observe' ;;
         'aoinspect check --local') echo text ;;
@@ -136,6 +140,11 @@ _aoinspect_value() {
         'aoinspect timeline --local') echo text ;;
         'aoinspect timeline --decode-as') echo text ;;
         'aoinspect timeline --filter') echo text ;;
+        'aoinspect timeline --recover-isn') echo text ;;
+        'aoinspect timeline -j' | 'aoinspect timeline --jobs') echo text ;;
+        'aoinspect timeline --dedupe') echo text ;;
+        'aoinspect timeline --max-connections') echo text ;;
+        'aoinspect timeline --max-key-runs') echo text ;;
         'aoinspect timeline --connection') echo text ;;
         'aoinspect timeline --by') echo 'time frame' ;;
         'aoinspect timeline --format') echo 'text json svg html' ;;
@@ -151,6 +160,10 @@ _aoinspect_value() {
         'aoinspect report --decode-as') echo text ;;
         'aoinspect report --filter') echo text ;;
         'aoinspect report --recover-isn') echo text ;;
+        'aoinspect report -j' | 'aoinspect report --jobs') echo text ;;
+        'aoinspect report --dedupe') echo text ;;
+        'aoinspect report --max-connections') echo text ;;
+        'aoinspect report --max-key-runs') echo text ;;
         'aoinspect report --policy') echo 'rfc linux observe' ;;
         'aoinspect resign --local') echo text ;;
         'aoinspect resign --decode-as') echo text ;;

@@ -44,6 +44,8 @@ def check(*arguments: str | Path) -> Run:
 
     def add_shared(command: argparse.ArgumentParser) -> None:
         command.add_argument("--keys", action="append")
+        command.add_argument("--local", action="append")
+        command.add_argument("--strict", "--strict-keys", dest="strict_keys", action="store_true")
         command.add_argument("--decode-as", action="append", default=[])
         command.add_argument("--dissector", action="append", default=[])
         command.add_argument("-q", "--quiet", action="store_true")

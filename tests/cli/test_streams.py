@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.processes import SAMPLES, Terminal, command, environment, with_keys
+from tests.conversation import Conversation
 from tests.report.running import Command
 
 
@@ -150,3 +151,24 @@ class TestTerminals:
         assert aoinspect(*with_keys("inject"), environment={"COLUMNS": columns}).out == (
             aoinspect(*with_keys("inject")).out
         )
+
+
+@pytest.mark.parametrize(("more", "is_told"), [([], True), (["--recover-isn", "off"], False), (["-q"], False)])
+def test_a_pipe_is_not_searched_for_missing_isns_and_that_is_said(
+    more: list[str], is_told: bool, tmp_path: Path
+) -> None:
+    conversation = Conversation().established(client_octets=100, server_octets=50).data("a", 400)
+    path, keys = tmp_path / "late.pcap", tmp_path / "k.toml"
+    path.write_bytes(conversation.to_pcap())
+    keys.write_text(conversation.key_file())
+    with open(path, "rb") as capture:
+        piped = subprocess.run(
+            command("verify", "-", "--keys", str(keys), *more), stdin=capture, capture_output=True, env=environment()
+        )
+    assert piped.returncode == 4
+    assert (b"missing ISNs are not searched for" in piped.stderr) is is_told
+    named = subprocess.run(
+        command("verify", str(path), "--keys", str(keys)), capture_output=True, env=environment(), check=False
+    )
+    assert named.returncode == 0
+    assert b"not searched for" not in named.stderr

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from aoinspect.engine.judge import OFFLOADED_WITHOUT_MSS
+from aoinspect.keys.model import KeyStore
 from tests import packets
 from tests.conversation import Conversation, Key
 from tests.engine.judged import Judged, assert_alike_in_any_batches, judge, judge_told
@@ -64,6 +65,24 @@ def with_options(options: bytes, payload: bytes = b"payload") -> Conversation:
 )
 def test_a_broken_option_is_malformed(options: bytes, reason: str) -> None:
     assert last(with_options(options)) == ("malformed", reason)
+
+
+@pytest.mark.parametrize("options", [bytes([29, 20, 1, 101]), bytes([29, 0, 1, 1]), bytes([19, 40, 0, 0])])
+def test_a_broken_signature_option_protects_a_pair_that_no_peer_covers(options: bytes) -> None:
+    """The connection is protected from its first segment with an AO or MD5 option on, broken or not (design)."""
+    conversation = with_options(options)
+    conversation.data("a", b"more").strip_option()
+    for segment in range(3):
+        conversation.strip_option(segment)
+    judged = assert_alike_in_any_batches(conversation.to_pcap(), KeyStore(), (1, 2))
+    assert judged.outcomes == [("malformed", "option-length"), ("unsigned", None)]
+
+
+def test_another_broken_option_protects_nothing() -> None:
+    conversation = with_options(bytes([2, 40, 0, 0]))
+    for segment in range(3):
+        conversation.strip_option(segment)
+    assert judge(conversation.to_pcap(), KeyStore()).outcomes == []
 
 
 @pytest.mark.parametrize("option_octets", [b"\x00" + AO[:3], b"\x00\x1d\x01\x00"])
@@ -185,6 +204,14 @@ def test_a_fragment_without_its_first_piece_is_only_counted() -> None:
     judged = without_pieces(talk(), {0})
     assert len(judged.lines) == 3
     assert judged.report.totals.incomplete_datagrams == 1
+
+
+@pytest.mark.parametrize("octets", [8, 16, 24, 32])
+def test_a_first_piece_that_ends_within_the_tcp_header_is_unverifiable_and_not_malformed(octets: int) -> None:
+    conversation = talk()
+    pieces = packets.ip_fragments(conversation.segments[-1].packet, octets)
+    judged = of_packets(conversation, pieces[:1])
+    assert judged.lines[-1].outcome == ("unverifiable", "fragment")
 
 
 def test_an_unsigned_fragment_is_unsigned() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from aoinspect.engine.limits import Limits
 from tests.conversation import Conversation, Key, merge
@@ -198,6 +199,61 @@ def _lifetime() -> tuple[Scene, Scene]:
     over = with_lifetime(conversation.key_file(), "{ until = 2020-01-01T00:00:00Z }")
     current = with_lifetime(conversation.key_file(), "{ from = 2020-01-01T00:00:00Z }")
     return told(conversation, over), told(conversation, current)
+
+
+START_NS = 1_790_000_000 * SECOND
+"""When every conversation begins; 2026-09-21T14:13:20Z."""
+HOUR = 3_600 * SECOND
+
+
+def planned(conversation: Conversation, old: str, new: str) -> Scene:
+    """Read with send lifetimes for both keys, in seconds from the beginning: "-60..30", "30..", ".."."""
+    key_file = conversation.key_file()
+    for name, told in (("old", old), ("new", new)):
+        begins, _, ends = told.partition("..")
+        moments = [
+            f"{member} = {datetime.fromtimestamp(START_NS // SECOND + int(seconds), UTC).isoformat()}"
+            for member, seconds in (("from", begins), ("until", ends))
+            if seconds
+        ]
+        if moments:
+            lifetime = f"  send-lifetime = {{ {', '.join(moments)} }}\n"
+            key_file = key_file.replace(f'  name = "{name}"\n', f'  name = "{name}"\n{lifetime}')
+    return told_with(conversation, key_file)
+
+
+def told_with(conversation: Conversation, key_file: str) -> Scene:
+    return Scene(conversation.to_pcap(), key_file)
+
+
+def changing_after(nanoseconds: int) -> Conversation:
+    """Both ends change from the old key to the new one; the client does so that late."""
+    conversation = talk().advance(nanoseconds - SECOND).data("a", 10).ack("b").advance(SECOND)
+    return conversation.rollover("a", to=2).data("a", 10).ack("b")
+
+
+@scene("handover-not-seen")
+def _not_seen() -> tuple[Scene, Scene]:
+    staying = talk().advance(60 * SECOND).data("a", 10).ack("b")
+    return planned(staying, "..30", "30.."), planned(staying, "..55", "55..")
+
+
+@scene("handover-early")
+def _early() -> tuple[Scene, Scene]:
+    changing = changing_after(60 * SECOND)
+    return planned(changing, "..3660", "3660.."), planned(changing, "..3660", "65..")
+
+
+@scene("handover-late")
+def _late() -> tuple[Scene, Scene]:
+    changing = changing_after(60 * SECOND)
+    return planned(changing, "..-3540", "-3540.."), planned(changing, "..52", "20..")
+
+
+@scene("handover-unplanned")
+def _not_planned() -> tuple[Scene, Scene]:
+    changing = changing_after(60 * SECOND)
+    return planned(changing, "..", "..30"), planned(changing, "..90", "30..")
 
 
 @scene("short-mac")

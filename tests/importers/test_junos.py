@@ -232,6 +232,34 @@ def test_apply_groups_is_said_not_to_be_followed() -> None:
     assert warnings_of(read("junos", CHAIN + "groups { G { system { host-name x; } } }\napply-groups G;\n")) == []
 
 
+@pytest.mark.parametrize(
+    "word", ["apply-groups", '"apply-groups"', "groups", "key-chain", "send-id", "inactive", "set"]
+)
+@pytest.mark.parametrize("is_braced", [True, False])
+def test_no_secret_and_no_name_is_taken_for_a_keyword(word: str, is_braced: bool) -> None:
+    braces = (
+        "security { authentication-key-chains { key-chain WORD { key 0 { secret WORD; algorithm ao;\n"
+        "ao-attribute { send-id 1; recv-id 2; tcp-ao-option enabled; } } } } }\n"
+        "protocols { bgp { group WORD { authentication-key WORD; neighbor 192.0.2.1; neighbor 192.0.2.2 {\n"
+        "authentication-algorithm ao; authentication-key-chain WORD; } } } }\n"
+    )
+    chain = "set security authentication-key-chains key-chain WORD key 0"
+    group = "set protocols bgp group WORD"
+    lines = (
+        f"{chain} secret WORD\n{chain} algorithm ao\n{chain} ao-attribute send-id 1\n{chain} ao-attribute recv-id 2\n"
+        f"{chain} ao-attribute tcp-ao-option enabled\n{group} authentication-key WORD\n{group} neighbor 192.0.2.1\n"
+        f"{group} neighbor 192.0.2.2 authentication-algorithm ao\n"
+        f"{group} neighbor 192.0.2.2 authentication-key-chain WORD\n"
+    )
+    store = read("junos", (braces if is_braced else lines).replace("WORD", word))
+    secret = word.strip('"').encode()
+    assert {str(peer.remote): [mkt.secret for mkt in peer.mkts] for peer in store.peers} == {
+        "192.0.2.1/32": [secret],
+        "192.0.2.2/32": [secret],
+    }
+    assert warnings_of(store) == []
+
+
 def test_a_cut_file_gives_its_whole_keys_and_tells_what_is_open() -> None:
     whole = CHAIN.splitlines()
     store = read("junos", "\n".join(whole[:13]))

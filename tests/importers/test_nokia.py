@@ -210,6 +210,15 @@ class TestTheWholeConfiguration:
         assert "2: the block that opens here is not closed: the file may be cut" in warnings_of(store)
 
 
+@pytest.mark.parametrize("form", ["hash", "hash2", "custom"])
+def test_the_form_of_an_encrypted_key_stands_inside_or_behind_the_quotes(form: str) -> None:
+    for written in (f'"AbCdEf== {form}"', f'"AbCdEf==" {form}'):
+        mkt = only_key(read("sros", FRAGMENT.replace('"interop"', written)))
+        assert mkt.secret is None
+        assert (mkt.gap or "").startswith(f"Nokia {form} cannot be read: fill in the secret (line ")
+    assert only_key(read("sros", FRAGMENT.replace('"interop"', f'"{form}"'))).secret == form.encode()
+
+
 def test_encrypted_keys_are_paired_by_their_text_or_else_by_their_times() -> None:
     def with_keys(receive: str, send: str) -> str:
         text = FRAGMENT.replace('authentication-key "interop"', f'authentication-key "{receive}" hash2', 1)

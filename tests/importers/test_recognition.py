@@ -56,27 +56,38 @@ def test_prose_and_other_configurations_are_nobodys(text: str) -> None:
 
 @pytest.mark.skipif(not SHARED.exists(), reason="shared captures are not beside the project")
 @pytest.mark.shared
-def test_the_samples_of_the_systems_read_here_are_recognised_and_give_keys(tmp_path: Path) -> None:
+def test_every_sample_of_the_users_own_list_is_recognised_and_gives_its_keys(tmp_path: Path) -> None:
     blocks = re.findall(r"```\w*\n(.*?)```", (SHARED / "keys.md").read_text(), re.DOTALL)
     names = {"! IOS-XR": "ios-xr", "! IOS-XE": "ios-xe", "# Junos": "junos", "# Nokia": "sros", "! Arista": "eos"}
+    names |= {"# BIRD": "bird", "# GoBGP": "gobgp"}
     read = {}
     for block in blocks:
-        for beginning, name in names.items():
-            if block.startswith(beginning):
-                path = tmp_path / name
-                path.write_text(block)
-                path.chmod(0o600)
-                store = import_file(str(path))
-                (chain,) = store.keychains
-                (mkt,) = chain.mkts
-                assert store.warnings == ()
-                read[name] = (chain.name, mkt.send_id, mkt.recv_id, mkt.secret, mkt.tcp_options.value)
+        name = next(name for beginning, name in names.items() if block.startswith(beginning))
+        path = tmp_path / name
+        path.write_text(block)
+        path.chmod(0o600)
+        store = load_keys([str(path)])
+        assert load_keys([f"{name}:{path}"]) == store
+        (chain,) = store.keychains
+        # The sample of SR OS has no neighbour.
+        assert [warning for warning in store.warnings if "no key file holds a [[peer]]" not in warning.message] == []
+        assert bool(store.peers) == (name != "sros")
+        read[name] = [
+            (chain.name, mkt.send_id, mkt.recv_id, mkt.secret, mkt.tcp_options.value, mkt.algorithm.name)
+            for mkt in chain.mkts
+        ]
+    sha1, cmac = "hmac-sha-1-96", "aes-128-cmac-96"
     assert read == {
-        "ios-xr": ("MXinterop", 0, 0, b"interop", "include"),
-        "ios-xe": ("KC_BGP", 1, 1, b"cisco123", "include"),
-        "junos": ("ao_aes_chain", 9, 2, b"interoptest", "include"),
-        "sros": ("interoptest", 2, 9, b"secret1", "auto"),
-        "eos": ("BGP", 10, 10, b"plain-text", "auto"),
+        "ios-xr": [("MXinterop", 0, 0, b"interop", "include", sha1)],
+        "ios-xe": [("KC_BGP", 1, 1, b"cisco123", "include", cmac)],
+        "junos": [("ao_aes_chain", 9, 2, b"interoptest", "include", cmac)],
+        "sros": [("interoptest", 2, 9, b"secret1", "auto", sha1)],
+        "eos": [("BGP", 10, 10, b"plain-text", "auto", sha1)],
+        "bird": [
+            ("p1", 0, 0, b"hello321", "include", "hmac-sha-256-96"),
+            ("p1", 2, 1, bytes.fromhex("deadbeef"), "include", cmac),
+        ],
+        "gobgp": [("fabric", 0, 10, b"zero", "include", sha1)],
     }
 
 

@@ -190,3 +190,18 @@ def test_what_is_missing_is_a_usage_error(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
+
+
+def test_verifying_with_a_gap_says_which_line_to_fill_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tests.conversation import Conversation
+
+    (tmp_path / "capture.pcap").write_bytes(Conversation().handshake().data("a", 10).to_pcap())
+    config = tmp_path / "xe.cfg"
+    config.write_text(
+        "key chain K tcp\n key 1\n  send-id 1\n  recv-id 101\n  cryptographic-algorithm hmac-sha-1\n"
+        "  key-string 6 AbC\nrouter bgp 1\n neighbor 10.0.0.2 remote-as 2\n neighbor 10.0.0.2 ao K\n"
+    )
+    assert main(["verify", str(tmp_path / "capture.pcap"), "--keys", str(config)]) == 4
+    assert f"try: {config}: Cisco type 6 cannot be read: fill in the secret (line 6)" in capsys.readouterr().out
+    assert main(["timeline", str(tmp_path / "capture.pcap"), "--keys", str(config)]) == 0
+    assert "A→B key    1" in capsys.readouterr().out

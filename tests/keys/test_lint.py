@@ -21,6 +21,10 @@ from tests.keys.two_ends import days, end, key, md5_key, other_end
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "keys-lint.md").read_text(encoding="utf-8")
 
 
+FIRST = key(1, 2, send_lifetime=days(1, 5))
+OLDER_WITH_SAME_IDS = key(1, 2, secret="another sixteen!", send_lifetime=days(5, 9), accept_lifetime=days(5, 9))
+
+
 def idents(*stores: KeyStore) -> list[str]:
     return [remark.ident for remark in lint(stores)]
 
@@ -32,28 +36,86 @@ def test_good_keys_have_no_remarks() -> None:
     assert lint_text([]) == "nothing to remark"
 
 
-@pytest.mark.parametrize(
-    ("ident", "keys"),
-    [
-        ("overlapping-ids", [key(1, 2), key(1, 3, secret="another sixteen!")]),
-        ("never-accepted-when-sent", [key(send_lifetime=days(1, 5), accept_lifetime=days(5, 9))]),
-        ("sent-longer-than-accepted", [key(send_lifetime=days(1, 5), accept_lifetime=days(1, 4))]),
-        ("options-flag-unset", [key(tcp_options='"auto"')]),
-        ("short-secret", [key(secret="eleven octs")]),
-        ("short-secret", [md5_key("eleven octs")]),
-        ("blank-around-secret", [key(secret="sixteen octets! ")]),
-        ("blank-around-secret", [key(secret="sixteen octets!\\n")]),
-        ("encoded-secret", [key(secret="c2l4dGVlbiBvY3RldHMhIQ==")]),
-        ("same-secret-after-rollover", [key(1, 2), key(3, 4)]),
-        ("cmac-key-length", [key(secret="seventeen octets!", algorithm='"aes-128-cmac-96"')]),
-        ("refused-by-linux", [key(algorithm='"hmac(sha512)"')]),
-        ("refused-by-linux", [key(mac_length="17")]),
-        ("refused-by-linux", [key(secret="x" * 81)]),
-        ("missing-secret", ['[[peer.key]]\nsend-id = 1\nrecv-id = 2\nalgorithm = "sha1"\ngap = "Junos $8$"']),
-    ],
-)
+FOUND = [
+    ("overlapping-ids", [key(1, 2), key(1, 3, secret="another sixteen!")]),
+    ("never-accepted-when-sent", [key(send_lifetime=days(1, 5), accept_lifetime=days(5, 9))]),
+    ("sent-longer-than-accepted", [key(send_lifetime=days(1, 5), accept_lifetime=days(1, 4))]),
+    ("options-flag-unset", [key(tcp_options='"auto"')]),
+    ("short-secret", [key(secret="eleven octs")]),
+    ("short-secret", [md5_key("eleven octs")]),
+    ("blank-around-secret", [key(secret="sixteen octets! ")]),
+    ("blank-around-secret", [key(secret="sixteen octets!\\n")]),
+    ("encoded-secret", [key(secret="c2l4dGVlbiBvY3RldHMhIQ==")]),
+    ("same-secret-after-rollover", [key(1, 2), key(3, 4)]),
+    ("cmac-key-length", [key(secret="seventeen octets!", algorithm='"aes-128-cmac-96"')]),
+    ("refused-by-linux", [key(algorithm='"hmac(sha512)"')]),
+    ("refused-by-linux", [key(mac_length="17")]),
+    ("refused-by-linux", [key(secret="x" * 81)]),
+    ("missing-secret", ['[[peer.key]]\nsend-id = 1\nrecv-id = 2\nalgorithm = "sha1"\ngap = "Junos $8$"']),
+]
+NEAR = [
+    ("overlapping-ids", [key(1, 2), key(3, 1, secret="another sixteen!")]),
+    ("overlapping-ids", [key(1, 2, send_lifetime=days(1, 5), accept_lifetime=days(1, 5)), OLDER_WITH_SAME_IDS]),
+    ("never-accepted-when-sent", [key(send_lifetime=days(1, 5), accept_lifetime=days(4, 9))]),
+    ("lifetime-gap", [FIRST, key(3, 4, secret="another sixteen!", send_lifetime=days(5, 9))]),
+    ("sent-longer-than-accepted", [key(send_lifetime=days(1, 5), accept_lifetime=days(1, 5))]),
+    ("options-flag-unset", [key(tcp_options='"exclude"')]),
+    ("options-flag-unset", [md5_key("twelve octets")]),
+    ("short-secret", [key(secret="twelve octet")]),
+    ("blank-around-secret", [key(secret="sixteen  octets!")]),
+    ("encoded-secret", [key(secret="a secret of words =")]),
+    ("same-secret-after-rollover", [key(1, 2), key(3, 4, secret="sixteen octets!!!")]),
+    ("cmac-key-length", [key(secret="sixteen octets!!", algorithm='"aes-128-cmac-96"')]),
+    ("cmac-key-length", [key(secret="seventeen octets!")]),
+    ("refused-by-linux", [key(algorithm='"hmac-sha-256-128"')]),
+    ("refused-by-linux", [key(mac_length="16")]),
+    ("refused-by-linux", [key(secret="x" * 80)]),
+    ("missing-secret", [key()]),
+]
+
+
+@pytest.mark.parametrize(("ident", "keys"), FOUND)
 def test_each_rule_finds_what_it_is_for(ident: str, keys: list[str]) -> None:
     assert idents(end(*keys)) == [ident]
+
+
+@pytest.mark.parametrize(("ident", "keys"), NEAR)
+def test_no_rule_finds_what_is_merely_near(ident: str, keys: list[str]) -> None:
+    assert ident not in idents(end(*keys))
+
+
+def test_every_rule_has_something_that_it_finds_and_something_near() -> None:
+    """Those that need several peers or a configuration have tests of their own below."""
+    found, near = ({ident for ident, _ in cases} for cases in (FOUND, NEAR))
+    apart = {"shared-secret", "enhanced-authentication", "readable-by-all", "mac-length-assumed"}
+    assert found | {"lifetime-gap"} == {rule.ident for rule in RULES} - apart
+    assert near == {rule.ident for rule in RULES} - apart
+
+
+XR = (
+    "key chain OLD\n key 1\n  key-string clear sixteen octets!!\n  cryptographic-algorithm HMAC-SHA1-96\n"
+    "tcp ao\n keychain OLD\n  key 1 SendID 1 ReceiveID 1\n"
+    "router bgp 1\n neighbor 10.0.0.1\n  ao OLD include-tcp-options enable\n"
+)
+
+
+def of_xr(text: str) -> list[tuple[str, str]]:
+    return [(remark.ident, str(remark.origin)) for remark in lint([IOS_XR.read(text, "xr.cfg", ImportContext())])]
+
+
+def test_a_length_that_the_system_does_not_say_is_told_where_the_algorithm_stands() -> None:
+    assert ("mac-length-assumed", "xr.cfg:4") in of_xr(XR.replace("HMAC-SHA1-96", "HMAC-SHA-256"))
+    assert "mac-length-assumed" not in [ident for ident, _ in of_xr(XR)]
+
+
+def test_a_key_chain_for_tcp_ao_is_not_the_older_option() -> None:
+    assert "enhanced-authentication" not in [ident for ident, _ in of_xr(XR)]
+
+
+def test_two_peers_with_a_secret_each_share_none() -> None:
+    stores = [end(key(1, 2), remote="10.0.0.9"), end(key(1, 2, secret="another sixteen!"), remote="10.0.0.8")]
+    assert "shared-secret" not in idents(*stores)
+    assert "readable-by-all" not in idents(*stores)
 
 
 @pytest.mark.parametrize(("verb", "field"), [("sent with", "send_lifetime"), ("accepted", "accept_lifetime")])

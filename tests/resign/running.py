@@ -80,6 +80,8 @@ def run_resign(*arguments: str | Path) -> Outcome:
 def _shared_parts() -> SharedParts:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--keys", action="append", default=[])
+        parser.add_argument("--local", action="append")
+        parser.add_argument("--strict", dest="strict_keys", action="store_true")
         parser.add_argument("-q", "--quiet", action="store_true")
 
     return SharedParts(

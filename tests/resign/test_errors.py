@@ -132,12 +132,12 @@ INTERRUPTED_RUN = """
 import os, signal, sys
 from aoinspect.engine.resign import rewriter
 from tests.resign.running import run_resign
-write = rewriter._write
+write = rewriter.Rewriter._write
 def interrupt(*arguments):
     written = write(*arguments)
     os.kill(os.getpid(), signal.SIGINT)
     return written
-rewriter._write = interrupt
+rewriter.Rewriter._write = interrupt
 try:
     run_resign(*sys.argv[1:])
 except KeyboardInterrupt:

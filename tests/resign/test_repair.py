@@ -53,6 +53,11 @@ def change_payload(packet: bytearray) -> None:
     packet[-1] ^= 0xFF
 
 
+def change_source_alone(packet: bytearray) -> None:
+    """The same by somebody who does not think of the header's checksum."""
+    packet[13] = packet[17] = 9
+
+
 def change_source(packet: bytearray) -> None:
     """10.0.0.x becomes 10.9.0.x."""
     packet[13] = packet[17] = 9
@@ -92,12 +97,15 @@ class TestEdits:
             assert (then == now) == (number not in before)
             assert tcp_checksum_is_right(now.octets[ETHERNET_LENGTH:][: len(told.segments[number - 1].packet)])
 
-    def test_edited_addresses_get_right_macs(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("edit", [change_source, change_source_alone])
+    def test_edited_addresses_get_right_macs_and_headers(self, edit: Edit, tmp_path: Path) -> None:
         told = conversation()
         source, out = tmp_path / "in.pcap", tmp_path / "out.pcap"
-        source.write_bytes(edited(told, change_source))
+        source.write_bytes(edited(told, edit))
         store = store_of(tmp_path, told.key_file().replace("10.0.0.", "10.9.0."))
         written(source, out, store)
+        for record in records_of(out)[0]:
+            assert internet_checksum(record.octets[ETHERNET_LENGTH : ETHERNET_LENGTH + IPV4_LENGTH]) == 0
         lines = lines_of(out, store)
         assert {line.verdict for line in lines} == {"verified"}
         # Nothing verified told the SNE; it is followed all the same.
@@ -169,6 +177,19 @@ class TestChecksums:
         written(source, out, store)
         assert out.read_bytes() == source.read_bytes()
         assert written(source, out, store, Wishes(fixes_checksums=True)).fixed_checksums == 7
+        assert out.read_bytes() == edited(told, spoil, slice(0, 0))
+
+    def test_a_wrong_header_checksum_is_repaired_on_request_alone(self, tmp_path: Path) -> None:
+        def spoil(packet: bytearray) -> None:
+            packet[10] ^= 0xFF
+
+        told = conversation()
+        source, out = tmp_path / "in.pcap", tmp_path / "out.pcap"
+        source.write_bytes(edited(told, spoil, slice(2, 5)))
+        store = store_of(tmp_path, told.key_file())
+        written(source, out, store)
+        assert out.read_bytes() == source.read_bytes()
+        assert written(source, out, store, Wishes(fixes_checksums=True)).fixed_checksums == 3
         assert out.read_bytes() == edited(told, spoil, slice(0, 0))
 
 

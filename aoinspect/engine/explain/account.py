@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from aoinspect.engine.explain.advice import OpenSubject, what_would_decide
-from aoinspect.engine.explain.case import Case, Subject, address_words, selected_keys
+from aoinspect.engine.explain.case import Case, Subject, address_words
+from aoinspect.engine.explain.cases import case_of
 from aoinspect.engine.explain.company import Company
 from aoinspect.engine.explain.model import (
     Account,
@@ -26,11 +27,9 @@ from aoinspect.engine.explain.sweep import Held, Outcome, sweep
 from aoinspect.engine.explain.table import BY_IDENT
 from aoinspect.engine.failures import FailingSegment, Occasion
 from aoinspect.engine.findings.model import Scene
-from aoinspect.engine.keyring import KEY_ID_OF_MD5, Candidate, Endpoint, Keyring, PairKeys
+from aoinspect.engine.keyring import KEY_ID_OF_MD5, Endpoint, Keyring, PairKeys
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import ConnectionResult
-from aoinspect.engine.second_opinion import read_header
-from aoinspect.engine.verdicts import IsnSource, Method
 from aoinspect.keys.model import KeyStore
 
 VERIFY_BUDGET = Budget(macs=100_000, searches=4)
@@ -146,7 +145,10 @@ class _Accountant:
         places = [_place(subject) for one in swept for subject in one.case.subjects]
         open_ = tuple(sorted({place for place in places if place not in explained}))
         not_tried = _unique(name for one in swept for name in one.outcome.not_tried)
-        deciders = _unique(what_would_decide(self._open_subjects(main, open_), bool(main.outcome.not_tried)))
+        outcome = main.outcome
+        deciders = _unique(
+            what_would_decide(self._open_subjects(main, open_), bool(outcome.not_tried), bool(outcome.unkeyed))
+        )
         return Account(
             connection=connection.id,
             explanations=tuple(explanations),
@@ -155,6 +157,7 @@ class _Accountant:
             unexplained=open_,
             ruled_out=self._ruled_out(swept, explanations) if open_ else (),
             not_tried=not_tried if open_ else (),
+            unkeyed=_unique(name for one in swept for name in one.outcome.unkeyed) if open_ else (),
             would_decide=deciders,
             macs=sum(one.outcome.macs for one in swept),
             note=self._note(swept, open_),
@@ -192,41 +195,7 @@ class _Accountant:
         return self.analyzer.failures.of(self.connection.index, occasion)
 
     def _case(self, segments: Sequence[FailingSegment], keyring: Keyring, keys: PairKeys | None) -> Case:
-        sources = self.analyzer.connections.isn_sources
-        return Case(
-            subjects=tuple(self._subject(segment, keyring, keys) for segment in segments),
-            mkts=keyring.mkts,
-            pair_keys=keys,
-            other_isns=self._other_isns(),
-            named_addresses=self.company.named_addresses,
-            is_midway=sources[self.connection.index] != IsnSource.HANDSHAKE,
-        )
-
-    def _subject(self, segment: FailingSegment, keyring: Keyring, keys: PairKeys | None) -> Subject:
-        reading = read_header(segment.octets, segment.declared_length)
-        candidates: tuple[Candidate, ...] = ()
-        if keys is not None and reading.method is not Method.NONE:
-            candidates = keys.candidates(segment.side, reading.method, reading.key_id or 0)
-        own, peer = self._isn(segment.side), self._isn(1 - segment.side)
-        return Subject(segment, own, peer, selected_keys(keyring.mkts, candidates))
-
-    def _isn(self, side: int) -> int | None:
-        connections, index = self.analyzer.connections, self.connection.index
-        return int(connections.isns[index, side]) if connections.has_isn[index, side] else None
-
-    def _other_isns(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """By side, the ISNs of the socket pair's other connections and of [[connection]] entries."""
-        connections = self.analyzer.connections
-        found: tuple[dict[int, None], dict[int, None]] = ({}, {})
-        for sibling in self.company.siblings(self.connection.index):
-            for side in (0, 1):
-                if connections.has_isn[sibling, side]:
-                    found[side][int(connections.isns[sibling, side])] = None
-        for known in self.company.told(self.ends):
-            side = self.ends.index(Endpoint(known.local[0].packed, known.local[1]))
-            found[side][known.local_isn] = None
-            found[1 - side][known.remote_isn] = None
-        return tuple(found[0]), tuple(found[1])
+        return case_of(self.analyzer, self.company, self.connection.index, segments, keyring, keys)
 
     # What is said.
 
@@ -329,7 +298,7 @@ class _Accountant:
 
     def _ruled_out(self, swept: Sequence[_Swept], explanations: Sequence[Explanation]) -> tuple[str, ...]:
         holding = {explanation.ident for explanation in explanations}
-        missing = {name for one in swept for name in one.outcome.not_tried}
+        missing = {name for one in swept for name in (*one.outcome.not_tried, *one.outcome.unkeyed)}
         names = _unique(name for one in swept for name in one.outcome.ruled)
         return tuple(name for name in names if name not in holding and name not in missing)
 
@@ -346,7 +315,10 @@ class _Accountant:
         if any(one.outcome.is_out_of_reach for one in swept) and open_:
             return BUDGET_USED_UP
         if refusals and any(one.is_of_receiver and not one.outcome.held for one in swept) and open_:
-            return f"the ends' keys differ ({', '.join(refusals)}), and neither is a known other form of the other"
+            differ = f"the ends' keys differ ({', '.join(refusals)})"
+            if any(one.outcome.unkeyed for one in swept):
+                return f"{differ}; to tell whether one is another form of the other takes the secrets"
+            return f"{differ}, and neither is a known other form of the other"
         return ""
 
 

@@ -68,13 +68,15 @@ class OpenSubject(NamedTuple):
     """Other segments of the same sender and KeyID verify."""
 
 
-def what_would_decide(open_: Sequence[OpenSubject], is_budget_short: bool) -> Iterator[str]:
+def what_would_decide(open_: Sequence[OpenSubject], is_budget_short: bool, is_secret_missing: bool) -> Iterator[str]:
     """What would tell more of segments that nothing explains."""
     if not open_:
         return
     subjects = [subject for subject, _ in open_]
     if is_budget_short:
         yield "more computation: the budget ended before every hypothesis was tried (--connection looks at one alone)"
+    if is_secret_missing:
+        yield "the key file itself, where the log was made: what takes the master key can be tried only there"
     if any(has_sound_company for _, has_sound_company in open_):
         yield (
             "who sent them: other segments of the same sender and KeyID verify, so the key is right, and these may be "

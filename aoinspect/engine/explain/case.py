@@ -6,7 +6,7 @@ the capture say of a segment (keys that its KeyID selects, ISNs, SNE, MAC input)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
@@ -15,7 +15,7 @@ from aoinspect.ao.algorithms import Algorithm
 from aoinspect.ao.mac_input import mac_input
 from aoinspect.ao.md5 import md5_input
 from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
-from aoinspect.ao.traffic_keys import kdf_context
+from aoinspect.ao.traffic_keys import find_traffic_key, kdf_context
 from aoinspect.engine.explain.model import Assumption, ComputeMac, FindAssumptions
 from aoinspect.engine.failures import FailingSegment
 from aoinspect.engine.keyring import Candidate, PairKeys
@@ -40,9 +40,13 @@ class SigningKey:
     include_options: bool
 
     @property
-    def secret(self) -> bytes:
-        assert self.mkt.secret is not None
+    def secret(self) -> bytes | None:
+        """The master key; None for a key of a traffic-key log."""
         return self.mkt.secret
+
+    def traffic_key(self, context: bytes) -> bytes | None:
+        """The traffic key for a KDF context; None where a log does not hold it."""
+        return find_traffic_key(self.mkt, context)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +58,12 @@ class Subject:
     """The connection's ISN of the sender."""
     peer_isn: int | None
     selected: tuple[SigningKey, ...]
-    """Keys with a secret that its KeyID selects."""
+    """Keys that its KeyID selects, without gaps."""
 
     @cached_property
     def reading(self) -> HeaderReading:
-        return read_header(self.segment.octets, self.segment.declared_length)
+        segment = self.segment
+        return read_header(segment.octets, segment.declared_length, is_partial=segment.is_partial)
 
     @cached_property
     def _messages(self) -> dict[tuple[bool, int], bytes]:
@@ -149,7 +154,7 @@ class Case:
 
     @property
     def every_key(self) -> Iterator[SigningKey]:
-        """All keys of the files that have a secret, those of the socket pair first."""
+        """All keys of the files that are not gaps, those of the socket pair first."""
         own: dict[int, None] = {}
         if self.pair_keys is not None:
             own = {candidate.mkt: None for listed in self.pair_keys.lists.values() for candidate in listed}
@@ -160,7 +165,7 @@ class Case:
 def signing_keys(mkts: Sequence[MasterKeyTuple], index: int) -> Iterator[SigningKey]:
     """A key in each way that it may cover options; nothing for a key without its secret."""
     mkt = mkts[index]
-    if mkt.secret is None:
+    if not mkt.is_keyed:
         return
     ways = (True, False) if mkt.tcp_options is TcpOptions.AUTO else (mkt.tcp_options is TcpOptions.INCLUDE,)
     for way in ways:
@@ -168,11 +173,11 @@ def signing_keys(mkts: Sequence[MasterKeyTuple], index: int) -> Iterator[Signing
 
 
 def selected_keys(mkts: Sequence[MasterKeyTuple], candidates: Sequence[Candidate]) -> tuple[SigningKey, ...]:
-    """The candidates that have a secret."""
+    """The candidates that are not gaps."""
     return tuple(
         SigningKey(candidate.mkt, mkts[candidate.mkt], candidate.include_options)
         for candidate in candidates
-        if mkts[candidate.mkt].secret is not None
+        if mkts[candidate.mkt].is_keyed
     )
 
 
@@ -187,21 +192,25 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Unkeyed:
+    """A trial that cannot be made: it takes the master key, or a traffic key that the log does not hold."""
+
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """A field's 65,536 values to try on one segment at once."""
 
     subject: Subject
     find: FindAssumptions
     """The assumptions that match."""
-
-
-def full_mac(algorithm: Algorithm, secret: bytes, context: bytes, message: bytes) -> bytes:
-    """The MAC of `message` before truncation, under the traffic key of `context`."""
-    return keyed(algorithm, algorithm.derive(secret, context), message)
+    trial_of: Callable[[int], Trial]
+    """The trial of one value (`Assumption.value`)."""
 
 
 def keyed(algorithm: Algorithm, traffic_key: bytes, message: bytes) -> bytes:
-    """The same under a given traffic key."""
+    """The MAC of `message` before truncation."""
     computation = algorithm.keyed_mac(traffic_key)
     computation.update(message)
     return computation.finalize()
@@ -219,8 +228,11 @@ def trial(
     sne: int | None = None,
     context: bytes | None = None,
     message: bytes | None = None,
-) -> Iterator[Trial]:
-    """The trial of `key` with what is given in place of what would be right; nothing where an ISN is unknown."""
+) -> Iterator[Trial | Unkeyed]:
+    """The trial of `key` with what is given in place of what would be right; nothing where an ISN is unknown.
+
+    For a key of a log only what its traffic keys can tell is tried.
+    """
     chosen_isns = subject.isns if isns is None else isns
     if chosen_isns is None:
         if context is None and subject.is_ao:
@@ -230,14 +242,24 @@ def trial(
     includes = key.include_options if include_options is None else include_options
     kind = key.mkt.algorithm if algorithm is None else algorithm
     master_key = key.secret if secret is None else secret
+    if master_key is None:
+        logged = key.traffic_key(whole) if kind.derive is key.mkt.algorithm.derive else None
+        if logged is None:
+            yield Unkeyed(subject)
+            return
+        yield Trial(subject, assumption, lambda: keyed(kind, logged, _message(subject, includes, sne, message)))
+        return
     if kind.master_key_lengths is not None and len(master_key) not in kind.master_key_lengths:
         return
 
     def compute() -> bytes:
-        text = subject.message(includes, sne) if message is None else message
-        return full_mac(kind, master_key, whole, text)
+        return keyed(kind, kind.derive(master_key, whole), _message(subject, includes, sne, message))
 
     yield Trial(subject, assumption, compute)
+
+
+def _message(subject: Subject, includes: bool, sne: int | None, message: bytes | None) -> bytes:
+    return subject.message(includes, sne) if message is None else message
 
 
 def key_words(key: SigningKey) -> str:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from aoinspect.engine.explain.case import Case, SigningKey, Trial, key_words, trial
+from aoinspect.engine.explain.case import Case, SigningKey, Trial, Unkeyed, key_words, trial
 from aoinspect.engine.explain.model import Assumption, Correction, Knob
 from aoinspect.keys.obfuscation import reveal_cisco7, reveal_junos9
 
@@ -60,20 +60,22 @@ class CombinedWay(NamedTuple):
         )
 
 
-def other_encoding(case: Case) -> Iterator[Trial]:
+def other_encoding(case: Case) -> Iterator[Trial | Unkeyed]:
     """H8: the secret in another encoding."""
     for subject in case.subjects:
         for key in subject.fitting:
-            if subject.is_ao:
+            if subject.is_ao and key.secret is None:
+                yield Unkeyed(subject)
+            elif subject.is_ao and key.secret is not None:
                 for way in written_otherwise(key.secret):
                     yield from trial(subject, key, CombinedWay(way, key).assumption("H8"), secret=way.secret)
 
 
-def md5_encoding(case: Case) -> Iterator[Trial]:
+def md5_encoding(case: Case) -> Iterator[Trial | Unkeyed]:
     """H32: the same for a TCP-MD5 password."""
     for subject in case.subjects:
         for key in subject.fitting:
-            if not subject.is_ao:
+            if not subject.is_ao and key.secret is not None:
                 for way in written_otherwise(key.secret):
                     yield from trial(subject, key, CombinedWay(way, key).assumption("H32"), secret=way.secret)
 

@@ -22,7 +22,7 @@ from aoinspect.ao.algorithms import (
 from aoinspect.ao.mac_input import CHECKSUM_END, CHECKSUM_START, PROTOCOL_TCP, pseudo_header
 from aoinspect.ao.md5 import md5_input
 from aoinspect.ao.option import FIXED_HEADER_LENGTH
-from aoinspect.engine.explain.case import Case, SigningKey, Subject, Trial, full_mac, keyed
+from aoinspect.engine.explain.case import Case, SigningKey, Subject, Trial, Unkeyed, keyed, trial
 from aoinspect.engine.explain.model import Assumption
 from aoinspect.engine.explain.options import covered_options, fitting_ao, lay_out
 
@@ -30,13 +30,16 @@ _CMAC = find_algorithm("aes-128-cmac-96")
 _OWN_KDF = {find_algorithm(name).derive for name in ("hkdf-sha-256-128", "kmac256-128", "cmac(aes)")}
 
 
-def kdf_faults(case: Case) -> Iterator[Trial]:
+def kdf_faults(case: Case) -> Iterator[Trial | Unkeyed]:
     """H14: RFC 5926's KDF block put together otherwise."""
     for subject, key in fitting_ao(case):
         isns = subject.isns
         if isns is None or key.mkt.algorithm.derive in _OWN_KDF:
             continue
-        for words, secret, block in _kdf_variants(subject, key, isns):
+        if key.secret is None:
+            yield Unkeyed(subject)
+            continue
+        for words, secret, block in _kdf_variants(subject, key, key.secret, isns):
             compute = partial(_mac_by_block, subject, key, secret, block)
             yield Trial(subject, _fault("H14", key, words, "derives the traffic key"), compute)
 
@@ -52,9 +55,10 @@ def _prf(algorithm: Algorithm, secret: bytes, block: bytes) -> bytes:
     return aes_cmac_prf_128(secret, block) if algorithm.computes_as(_CMAC) else keyed(algorithm, secret, block)
 
 
-def _kdf_variants(subject: Subject, key: SigningKey, isns: tuple[int, int]) -> Iterator[tuple[str, bytes, bytes]]:
+def _kdf_variants(
+    subject: Subject, key: SigningKey, secret: bytes, isns: tuple[int, int]
+) -> Iterator[tuple[str, bytes, bytes]]:
     """What is done, the secret, and the PRF's input."""
-    secret = key.secret
     bits = 128 if key.mkt.algorithm.computes_as(_CMAC) else key.mkt.algorithm.digest_length * 8
     context = subject.context(isns)
     width = len(subject.segment.source)
@@ -87,16 +91,13 @@ def _kdf_variants(subject: Subject, key: SigningKey, isns: tuple[int, int]) -> I
     yield "with a NUL behind the master key", secret + b"\0", right
 
 
-def mac_input_faults(case: Case) -> Iterator[Trial]:
+def mac_input_faults(case: Case) -> Iterator[Trial | Unkeyed]:
     """H15: the checksum is not zeroed, the pseudo-header has another length or layout, or something is missing."""
     for subject, key in fitting_ao(case):
-        isns = subject.isns
-        if isns is None:
+        if subject.isns is None:
             continue
-        context = subject.context(isns)
         for words, message in _message_variants(subject, key):
-            compute = partial(full_mac, key.mkt.algorithm, key.secret, context, message)
-            yield Trial(subject, _fault("H15", key, words, "computes the MAC"), compute)
+            yield from trial(subject, key, _fault("H15", key, words, "computes the MAC"), message=message)
 
 
 def _message_variants(subject: Subject, key: SigningKey) -> Iterator[tuple[str, bytes]]:
@@ -151,7 +152,7 @@ def _pseudo_layouts(subject: Subject) -> Iterator[tuple[str, bytes]]:
         yield "the IP header's destination in place of the routing header's", header
 
 
-def signer_faults(case: Case) -> Iterator[Trial]:
+def signer_faults(case: Case) -> Iterator[Trial | Unkeyed]:
     """H31: the MAC of the MAC; an all-zero MAC."""
     for subject in case.subjects:
         if not any(subject.captured):
@@ -169,15 +170,17 @@ def signer_faults(case: Case) -> Iterator[Trial]:
         isns = subject.isns
         if isns is None:
             continue
-        context = subject.context(isns)
+        traffic_key = key.traffic_key(subject.context(isns))
+        if traffic_key is None:
+            yield Unkeyed(subject)
+            continue
         for words, cut in (("the MAC of the whole MAC", None), ("the MAC of the MAC as cut", len(subject.captured))):
-            compute = partial(_mac_of_mac, subject, key, context, cut)
+            compute = partial(_mac_of_mac, subject, key, traffic_key, cut)
             yield Trial(subject, _fault("H31", key, words, "sends, in place of the MAC,"), compute)
 
 
-def _mac_of_mac(subject: Subject, key: SigningKey, context: bytes, cut: int | None) -> bytes:
+def _mac_of_mac(subject: Subject, key: SigningKey, traffic_key: bytes, cut: int | None) -> bytes:
     algorithm = key.mkt.algorithm
-    traffic_key = algorithm.derive(key.secret, context)
     once = keyed(algorithm, traffic_key, subject.message(key.include_options))
     return keyed(algorithm, traffic_key, once[:cut])
 
@@ -188,6 +191,8 @@ def md5_faults(case: Case) -> Iterator[Trial]:
         if subject.is_ao:
             continue
         for key in subject.fitting:
+            if key.secret is None:
+                continue  # No log holds a key of TCP-MD5.
             for words, message in _md5_variants(subject):
                 compute = partial(keyed, TCP_MD5, key.secret, message)
                 yield Trial(subject, _fault("H32", key, words, "computes the digest"), compute)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from aoinspect.ao.traffic_keys import kdf_context
-from aoinspect.engine.explain.case import Case, SigningKey, Subject, Trial, trial
+from aoinspect.engine.explain.case import Case, SigningKey, Subject, Trial, Unkeyed, trial
 from aoinspect.engine.explain.model import Assumption
 from aoinspect.engine.explain.options import covered_options, fitting_ao, lay_out
 from aoinspect.engine.segments import ACK, RST
@@ -15,7 +15,7 @@ _MASK = 0xFFFFFFFF
 _HIGHEST_GUESSED_SNE = 16
 
 
-def wrong_isns(case: Case) -> Iterator[Trial]:
+def wrong_isns(case: Case) -> Iterator[Trial | Unkeyed]:
     """H12: other ISNs in the traffic key than RFC 5925 5.2 says."""
     for subject, key in fitting_ao(case):
         tried = {subject.isns}
@@ -65,7 +65,7 @@ def _wrong_pairs(subject: Subject) -> Iterator[tuple[str, tuple[int, int]]]:
     yield "0 in place of both ISNs", (0, 0)
 
 
-def wrong_sne(case: Case) -> Iterator[Trial]:
+def wrong_sne(case: Case) -> Iterator[Trial | Unkeyed]:
     """H13: the SNE is 0 instead of n, or one off; without a handshake any up to 16."""
     for subject, key in fitting_ao(case):
         right = subject.sne
@@ -90,7 +90,7 @@ def wrong_sne(case: Case) -> Iterator[Trial]:
             yield from trial(subject, key, assumption, sne=sne)
 
 
-def other_direction(case: Case) -> Iterator[Trial]:
+def other_direction(case: Case) -> Iterator[Trial | Unkeyed]:
     """H16: signed with the other direction's traffic key, as Linux does a RST for a listener."""
     for subject, key in fitting_ao(case):
         segment = subject.segment
@@ -122,7 +122,7 @@ def _numbers(isn: int | None, near: int) -> dict[str, int]:
     return {words: number for number, words in first_names.items()}
 
 
-def sequence_offset(case: Case) -> Iterator[Trial]:
+def sequence_offset(case: Case) -> Iterator[Trial | Unkeyed]:
     """H22: a firewall shifts sequence numbers; testable where the key file names the true ISNs."""
     for subject, key in fitting_ao(case):
         side = subject.segment.side
@@ -132,7 +132,7 @@ def sequence_offset(case: Case) -> Iterator[Trial]:
                 yield from _shifted(subject, key, own, peer)
 
 
-def _shifted(subject: Subject, key: SigningKey, own: int, peer: int | None) -> Iterator[Trial]:
+def _shifted(subject: Subject, key: SigningKey, own: int, peer: int | None) -> Iterator[Trial | Unkeyed]:
     seen_own = subject.reading.seq if subject.is_syn else subject.own_isn
     seen_peer = (subject.reading.ack - 1) & _MASK if subject.is_syn else subject.peer_isn
     if seen_own is None or seen_own == own:
@@ -157,7 +157,7 @@ def _shifted(subject: Subject, key: SigningKey, own: int, peer: int | None) -> I
     yield from trial(subject, key, assumption, message=message, isns=isns)
 
 
-def another_handshake(case: Case) -> Iterator[Trial]:
+def another_handshake(case: Case) -> Iterator[Trial | Unkeyed]:
     """H24: the ISNs of another SYN of this socket pair."""
     for subject, key in fitting_ao(case):
         if subject.is_syn and not subject.reading.flags & ACK:

@@ -112,7 +112,7 @@ def _put(mkt: MasterKeyTuple, replaced: dict[object, KeyCorrection]) -> MasterKe
 def _identity(mkt: MasterKeyTuple) -> object:
     """What makes a key the same, whichever end tells it."""
     ids = () if mkt.send_id is None or mkt.recv_id is None else tuple(sorted((mkt.send_id, mkt.recv_id)))
-    return mkt.algorithm.name, mkt.secret, mkt.mac_length, mkt.tcp_options, ids
+    return mkt.algorithm.name, mkt.secret, mkt.logged, mkt.mac_length, mkt.tcp_options, ids
 
 
 def _peer_of(sender: bytes, receiver: bytes, mkt: MasterKeyTuple) -> Peer:

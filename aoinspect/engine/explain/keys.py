@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from aoinspect.ao.algorithms import ALGORITHMS, Algorithm, aes_cmac, aes_cmac_prf_128, find_algorithm
 from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
-from aoinspect.engine.explain.case import Case, SigningKey, Subject, Trial, key_words, keyed, trial
+from aoinspect.engine.explain.case import Case, SigningKey, Subject, Trial, Unkeyed, key_words, keyed, trial
 from aoinspect.engine.explain.encodings import CombinedWay, written_otherwise
 from aoinspect.engine.explain.model import Assumption, Correction, Knob
 
@@ -19,7 +19,7 @@ _HKDF = find_algorithm("hkdf-sha-256-128")
 _AES_KEY_LENGTH = 16
 
 
-def another_key(case: Case) -> Iterator[Trial]:
+def another_key(case: Case) -> Iterator[Trial | Unkeyed]:
     """H2: another MKT of the file signed it, whatever its ids and peer."""
     for subject in case.subjects:
         for key in _of_method(case, subject):
@@ -28,7 +28,7 @@ def another_key(case: Case) -> Iterator[Trial]:
             yield from trial(subject, key, _signed_by(key, subject, "H2"))
 
 
-def ids_swapped(case: Case) -> Iterator[Trial]:
+def ids_swapped(case: Case) -> Iterator[Trial | Unkeyed]:
     """H3: the KeyID is the one that the other end signs with."""
     if case.pair_keys is None:
         return
@@ -56,7 +56,7 @@ def ids_swapped(case: Case) -> Iterator[Trial]:
             yield from trial(subject, key, assumption)
 
 
-def another_algorithm(case: Case) -> Iterator[Trial]:
+def another_algorithm(case: Case) -> Iterator[Trial | Unkeyed]:
     """H5: the same secret under another algorithm, at the captured MAC's length."""
     for subject, key in _selected(case):
         for algorithm in ALGORITHMS:
@@ -64,7 +64,7 @@ def another_algorithm(case: Case) -> Iterator[Trial]:
                 yield from _under_algorithm(subject, key, algorithm, "H5")
 
 
-def another_kdf(case: Case) -> Iterator[Trial]:
+def another_kdf(case: Case) -> Iterator[Trial | Unkeyed]:
     """H6: HMAC-SHA-256 with RFC 5926's KDF where the draft's HKDF is configured, or the other way round."""
     for subject, key in _selected(case):
         for algorithm in (_RFC5926_SHA256, _HKDF):
@@ -72,13 +72,13 @@ def another_kdf(case: Case) -> Iterator[Trial]:
                 yield from _under_algorithm(subject, key, algorithm, "H6")
 
 
-def another_mac_length(case: Case) -> Iterator[Trial]:
+def another_mac_length(case: Case) -> Iterator[Trial | Unkeyed]:
     """H7: the MAC was cut to another length than the key says."""
     for subject, key in _of_other_length(case):
         yield from trial(subject, key, _cut_otherwise(key, subject))
 
 
-def options_and_mac_length(case: Case) -> Iterator[Trial]:
+def options_and_mac_length(case: Case) -> Iterator[Trial | Unkeyed]:
     """H1 with H7."""
     for subject, key in _of_other_length(case):
         if subject.message(True) != subject.message(False):
@@ -86,11 +86,14 @@ def options_and_mac_length(case: Case) -> Iterator[Trial]:
             yield from trial(subject, key, both, include_options=not key.include_options)
 
 
-def options_and_encoding(case: Case) -> Iterator[Trial]:
+def options_and_encoding(case: Case) -> Iterator[Trial | Unkeyed]:
     """H1 with H8."""
     for subject in case.subjects:
         for key in subject.fitting:
             if not subject.is_ao or subject.message(True) == subject.message(False):
+                continue
+            if key.secret is None:
+                yield Unkeyed(subject)
                 continue
             for way in written_otherwise(key.secret):
                 assumption = CombinedWay(way, key).assumption("H8")
@@ -103,12 +106,17 @@ def options_and_encoding(case: Case) -> Iterator[Trial]:
                 )
 
 
-def cmac_key_length(case: Case) -> Iterator[Trial]:
+def cmac_key_length(case: Case) -> Iterator[Trial | Unkeyed]:
     """H9: a CMAC key that has not 16 octets is padded or cut instead of going through AES-CMAC(0^128, key)."""
     for subject in case.subjects:
         for key in subject.fitting:
             secret = key.secret
-            if not key.mkt.algorithm.computes_as(_CMAC) or len(secret) == _AES_KEY_LENGTH:
+            if not key.mkt.algorithm.computes_as(_CMAC):
+                continue
+            if secret is None:
+                yield Unkeyed(subject)
+                continue
+            if len(secret) == _AES_KEY_LENGTH:
                 continue
             ways = {
                 "padded with zeros to 16 octets": secret[:16].ljust(16, b"\0"),
@@ -134,7 +142,7 @@ def cmac_key_length(case: Case) -> Iterator[Trial]:
                 yield from trial(subject, key, assumption, secret=master_key)
 
 
-def older_secret(case: Case) -> Iterator[Trial]:
+def older_secret(case: Case) -> Iterator[Trial | Unkeyed]:
     """H17: a key of the file whose lifetime is over signed it."""
     for subject in case.subjects:
         for key in _of_method(case, subject):
@@ -142,7 +150,7 @@ def older_secret(case: Case) -> Iterator[Trial]:
                 yield from trial(subject, key, _signed_by(key, subject, "H17"))
 
 
-def all_zero_traffic_key(case: Case) -> Iterator[Trial]:
+def all_zero_traffic_key(case: Case) -> Iterator[Trial | Unkeyed]:
     """H31: signed with a traffic key of zeros, as Linux does a RST from SYN_SENT."""
     for subject in case.subjects:
         for key in subject.fitting:
@@ -152,7 +160,7 @@ def all_zero_traffic_key(case: Case) -> Iterator[Trial]:
 
 def _with_zero_key(subject: Subject, key: SigningKey) -> Trial:
     algorithm = key.mkt.algorithm
-    length = len(algorithm.derive(key.secret, subject.context((0, 0))))
+    length = algorithm.traffic_key_length
     assumption = Assumption(
         ("H31",),
         key.index,
@@ -170,7 +178,7 @@ def _with_zero_key(subject: Subject, key: SigningKey) -> Trial:
 # What several of them say.
 
 
-def _under_algorithm(subject: Subject, key: SigningKey, algorithm: Algorithm, ident: str) -> Iterator[Trial]:
+def _under_algorithm(subject: Subject, key: SigningKey, algorithm: Algorithm, ident: str) -> Iterator[Trial | Unkeyed]:
     own = key.mkt.algorithm
     if algorithm.is_md5 or own.is_md5 or algorithm.computes_as(own):
         return

@@ -84,6 +84,8 @@ class Assumption:
     """What to change on a device or on the path, with {sender} and {receiver}."""
     knob: Knob | None = field(default=None, compare=False)
     correction: Correction | None = field(default=None, compare=False, repr=False)
+    value: int | None = field(default=None, compare=False)
+    """What a search found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ class Account:
     """Idents of hypotheses that were tried and hold for no segment."""
     not_tried: tuple[str, ...]
     """Idents for which the budget did not suffice."""
+    unkeyed: tuple[str, ...]
+    """Idents of which something takes a master key, where a traffic-key log holds none."""
     would_decide: tuple[str, ...]
     """What would tell more; empty where everything is explained."""
     macs: int

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from aoinspect.ao.mac_input import CHECKSUM_START, SNE_LENGTH, pseudo_header
 from aoinspect.ao.mkt import TcpOptions
 from aoinspect.ao.option import AO_OVERHEAD, FIXED_HEADER_LENGTH, KIND_AO, KIND_END, KIND_NOP, walk_options
-from aoinspect.engine.explain.case import Case, SigningKey, Subject, Trial, key_words, trial
+from aoinspect.engine.explain.case import Case, SigningKey, Subject, Trial, Unkeyed, key_words, trial
 from aoinspect.engine.explain.model import Assumption, Correction, Knob
 
 KIND_MSS, KIND_WINDOW_SCALE, KIND_SACK_PERMITTED, KIND_TIMESTAMPS = 2, 3, 4, 8
@@ -83,7 +83,7 @@ def lay_out(subject: Subject) -> Laid:
     )
 
 
-def options_flag(case: Case) -> Iterator[Trial]:
+def options_flag(case: Case) -> Iterator[Trial | Unkeyed]:
     """H1: TCP options included where the key excludes them, or the other way round."""
     for subject, key in fitting_ao(case):
         if subject.message(True) == subject.message(False):
@@ -108,7 +108,7 @@ def options_flag(case: Case) -> Iterator[Trial]:
         yield from trial(subject, key, assumption, include_options=not key.include_options)
 
 
-def padding_left_out(case: Case) -> Iterator[Trial]:
+def padding_left_out(case: Case) -> Iterator[Trial | Unkeyed]:
     """H10: NOPs and EOL that pad the options are not covered."""
     for subject, key in fitting_ao(case):
         laid = lay_out(subject)
@@ -127,7 +127,7 @@ def padding_left_out(case: Case) -> Iterator[Trial]:
                 yield from trial(subject, key, assumption, message=replace(laid, options=options).message())
 
 
-def options_spoilt(case: Case) -> Iterator[Trial]:
+def options_spoilt(case: Case) -> Iterator[Trial | Unkeyed]:
     """H11: options zeroed instead of left out; AO itself left out; its KeyIDs zeroed."""
     for subject, key in fitting_ao(case):
         laid = lay_out(subject)
@@ -149,7 +149,7 @@ def options_spoilt(case: Case) -> Iterator[Trial]:
                 yield from trial(subject, key, assumption, message=replace(laid, options=options).message())
 
 
-def options_rewritten(case: Case) -> Iterator[Trial]:
+def options_rewritten(case: Case) -> Iterator[Trial | Unkeyed]:
     """H20: an option other than the MSS was rewritten, removed, added or replaced by NOPs on the path."""
     for subject, key in fitting_ao(case):
         if not key.include_options:

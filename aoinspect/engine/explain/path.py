@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from aoinspect.ao.traffic_keys import kdf_context
-from aoinspect.engine.explain.case import Case, Search, SigningKey, Subject, Trial, address_words, trial
+from aoinspect.engine.explain.case import Case, Search, SigningKey, Subject, Trial, Unkeyed, address_words, trial
 from aoinspect.engine.explain.model import Assumption, Knob
 from aoinspect.engine.explain.options import KIND_MSS, covered_options, fitting_ao, lay_out
 
@@ -22,23 +22,28 @@ _CWR, _ECE, _PSH, _ACCURATE_ECN = 0x80, 0x40, 0x08, 0x01
 _WINDOW, _URGENT_POINTER = 14, 18
 
 
-def mss_rewritten(case: Case) -> Iterator[Trial | Search]:
+def mss_rewritten(case: Case) -> Iterator[Trial | Search | Unkeyed]:
     """H19: another MSS was signed than the SYN or SYN-ACK now has."""
     found: dict[tuple[int, SigningKey, int], list[int]] = {}
     for subject, key in fitting_ao(case):
         if not (subject.is_syn and key.include_options) or _fails_beyond_syns(case, subject):
             continue
-        search = _MssSearch.of(subject, key)
+        isns = subject.isns
+        traffic_key = None if isns is None else key.traffic_key(subject.context(isns))
+        if traffic_key is None:
+            yield Unkeyed(subject)
+            continue
+        search = _MssSearch.of(subject, key, traffic_key)
         if search is None:
             continue
         # A SYN that is sent again had the same MSS: one search serves all of them.
         sent = (subject.segment.side, key, search.present)
         if sent not in found:
             found[sent] = []
-            yield Search(subject, partial(search.run, found[sent]))
+            yield Search(subject, partial(search.run, found[sent]), search.trial)
             continue
         for value in found[sent]:
-            yield Trial(subject, search.assumption(value), partial(search.mac, value))
+            yield search.trial(value)
 
 
 def _fails_beyond_syns(case: Case, subject: Subject) -> bool:
@@ -64,16 +69,14 @@ class _MssSearch:
     traffic_key: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, subject: Subject, key: SigningKey) -> _MssSearch | None:
-        isns = subject.isns
+    def of(cls, subject: Subject, key: SigningKey, traffic_key: bytes) -> _MssSearch | None:
         laid = lay_out(subject)
         at = next((at for at, o in enumerate(laid.options) if o[0] == KIND_MSS and len(o) == 4), None)
-        if at is None or isns is None:
+        if at is None:
             return None
         message = laid.message()
         start = len(replace(laid, options=laid.options[:at], payload=b"").message()) + 2
         present = int.from_bytes(message[start : start + 2], "big")
-        traffic_key = key.mkt.algorithm.derive(key.secret, subject.context(isns))
         return cls(subject, key, present, message[:start], message[start + 2 :], traffic_key)
 
     def mac(self, value: int) -> bytes:
@@ -81,6 +84,10 @@ class _MssSearch:
         computation = self.key.mkt.algorithm.keyed_mac(self.traffic_key)
         computation.update(self.head + value.to_bytes(2, "big") + self.tail)
         return computation.finalize()
+
+    def trial(self, value: int) -> Trial:
+        """The trial of one value."""
+        return Trial(self.subject, self.assumption(value), partial(self.mac, value))
 
     def run(self, found: list[int]) -> Iterable[Assumption]:
         """Tries every value; those that match go to `found` as well."""
@@ -106,10 +113,11 @@ class _MssSearch:
             device_remedy="switch MSS clamping off for this session on the middlebox, announce the smaller MSS on "
             "{sender}, or exclude TCP options from the MAC on both ends",
             knob=Knob.TCP_OPTIONS,
+            value=value,
         )
 
 
-def header_bits(case: Case) -> Iterator[Trial]:
+def header_bits(case: Case) -> Iterator[Trial | Unkeyed]:
     """H21: ECN bits, reserved bits, PSH, urgent pointer or window were rewritten."""
     for subject, key in fitting_ao(case):
         laid = lay_out(subject)
@@ -154,7 +162,7 @@ def _header_variants(header: bytes) -> Iterator[tuple[str, bytes]]:
         yield f"the window was {window}", header[:_WINDOW] + window.to_bytes(2, "big") + header[_WINDOW + 2 :]
 
 
-def address_translation(case: Case) -> Iterator[Trial]:
+def address_translation(case: Case) -> Iterator[Trial | Unkeyed]:
     """H23: other addresses were signed: one that the key file names, or zeros (RFC 6978)."""
     for subject, key in fitting_ao(case):
         segment = subject.segment
@@ -167,7 +175,7 @@ def address_translation(case: Case) -> Iterator[Trial]:
         yield from _zeroed(subject, key)
 
 
-def _translated(subject: Subject, key: SigningKey, source: bytes, destination: bytes) -> Iterator[Trial]:
+def _translated(subject: Subject, key: SigningKey, source: bytes, destination: bytes) -> Iterator[Trial | Unkeyed]:
     is_source = source != subject.segment.source
     own, seen = (source, subject.segment.source) if is_source else (destination, subject.segment.destination)
     whose, verb = ("{sender}", "signs with its own address") if is_source else ("{receiver}", "is addressed as")
@@ -185,7 +193,7 @@ def _translated(subject: Subject, key: SigningKey, source: bytes, destination: b
     yield from _readdressed(subject, key, assumption, (source, destination), subject.ports)
 
 
-def _zeroed(subject: Subject, key: SigningKey) -> Iterator[Trial]:
+def _zeroed(subject: Subject, key: SigningKey) -> Iterator[Trial | Unkeyed]:
     segment = subject.segment
     none = bytes(len(segment.source))
     source_port, destination_port = subject.ports
@@ -207,7 +215,7 @@ def _zeroed(subject: Subject, key: SigningKey) -> Iterator[Trial]:
 
 def _readdressed(
     subject: Subject, key: SigningKey, assumption: Assumption, addresses: tuple[bytes, bytes], ports: tuple[int, int]
-) -> Iterator[Trial]:
+) -> Iterator[Trial | Unkeyed]:
     isns = subject.isns
     if isns is None:
         return

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from aoinspect.ao.mkt import Lifetime
 from aoinspect.engine.explain.case import Case, Subject
 from aoinspect.engine.explain.company import Company
 from aoinspect.engine.explain.model import Confidence, Explanation, Knob
 from aoinspect.engine.explain.table import BY_IDENT
-from aoinspect.engine.findings import keys as key_findings
+from aoinspect.engine.findings import lifetimes as lifetime_findings
 from aoinspect.engine.findings import linux as linux_findings
 from aoinspect.engine.findings import segments as segment_findings
 from aoinspect.engine.findings import selection as selection_findings
 from aoinspect.engine.findings.model import Finding, Scene, Severity, times
+from aoinspect.engine.key_plan import PlannedKey
 from aoinspect.engine.results import DIRECTIONS
 from aoinspect.engine.verdicts import Reason, Verdict
 
@@ -198,7 +198,7 @@ def _handshake_missing(facts: Facts) -> Iterator[Explanation]:
 def _outside_lifetime(facts: Facts) -> Iterator[Explanation]:
     """H18, with the offset of clock or zone that would put the use inside."""
     scene = facts.scene
-    for finding in key_findings.key_outside_lifetime(scene):
+    for finding in lifetime_findings.key_outside_lifetime(scene):
         explanation = _of_finding(facts, "H18", finding, 0)
         offset = _zone_offset(scene, finding)
         if offset is None:
@@ -220,26 +220,22 @@ def _outside_lifetime(facts: Facts) -> Iterator[Explanation]:
 
 def _zone_offset(scene: Scene, finding: Finding) -> int | None:
     """The smallest number of quarters of an hour that moves the use of the finding's key into its lifetime."""
-    analyzer, connection = scene.analyzer, scene.connection
-    ends = analyzer.pairs.ends[int(analyzer.connections.pairs[connection.index])]
-    for run in connection.runs:
+    for run in scene.connection.runs:
         if run.first_frame != finding.frame or run.first_capture != finding.capture or run.mkt_index is None:
             continue
-        side = scene.side_of(run.direction)
-        lifetimes = [lifetime for _, lifetime, _ in analyzer.keyring.lifetimes(ends, run.mkt_index, side)]
+        keys = [key for plan in scene.plans(run.direction) if (key := plan.key(run.mkt_index)) is not None]
         for quarters in sorted(
             range(-_FARTHEST_ZONE, _FARTHEST_ZONE + 1), key=lambda quarters: (abs(quarters), quarters)
         ):
             shift = quarters * _QUARTER_NS
-            if all(_is_inside(lifetime, run.first_time_ns + shift, run.last_time_ns + shift) for lifetime in lifetimes):
+            if all(_is_inside(key, run.first_time_ns + shift, run.last_time_ns + shift) for key in keys):
                 return quarters or None
     return None
 
 
-def _is_inside(lifetime: Lifetime, first_ns: int, last_ns: int) -> bool:
-    return (lifetime.from_ns is None or first_ns >= lifetime.from_ns) and (
-        lifetime.until_ns is None or last_ns < lifetime.until_ns
-    )
+def _is_inside(key: PlannedKey, first_ns: int, last_ns: int) -> bool:
+    current = key.span_at(first_ns)
+    return current is not None and last_ns < current[1]
 
 
 def _unsigned(facts: Facts) -> Iterator[Explanation]:

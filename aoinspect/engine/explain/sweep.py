@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from aoinspect.engine.explain.case import Case, Search, Subject, Trial
+from aoinspect.engine.explain.case import Case, Search, Subject, Trial, Unkeyed
 from aoinspect.engine.explain.model import PROOF_BITS, Assumption, Budget
 from aoinspect.engine.explain.path import MSS_VALUES
 from aoinspect.engine.explain.table import SWEEP, Trials
@@ -40,6 +40,8 @@ class Outcome:
     """Idents (or combinations) of which everything was tried, and something could be."""
     not_tried: list[str] = field(default_factory=list)
     """Those for which the budget did not suffice."""
+    unkeyed: list[str] = field(default_factory=list)
+    """Those of which something takes a master key, or a traffic key that the log does not hold."""
     macs: int = 0
     is_out_of_reach: bool = False
     """The budget was used up before: nothing at all was tried."""
@@ -61,14 +63,14 @@ def sweep(case: Case, budget: Budget, among: frozenset[str] | None = None) -> Ou
         if among is not None and not among.issuperset(idents):
             continue
         macs_before = outcome.macs
-        is_complete = _run(function, case, budget, matches, outcome)
         name = "+".join(idents)
+        is_complete = _run(name, function, case, budget, matches, outcome)
         listed = outcome.ruled if is_complete else outcome.not_tried
         if name not in listed and (outcome.macs > macs_before or not is_complete):
             listed.append(name)
         if _explains_all(matches, case):
             break
-    outcome.ruled = [name for name in outcome.ruled if name not in outcome.not_tried]
+    outcome.ruled = [name for name in outcome.ruled if name not in {*outcome.not_tried, *outcome.unkeyed}]
     outcome.held = _fewest(matches)
     return outcome
 
@@ -82,11 +84,20 @@ def _unreached(case: Case, among: frozenset[str] | None) -> list[str]:
 
 
 def _run(
-    function: Trials, case: Case, budget: Budget, matches: dict[Assumption, list[Subject]], outcome: Outcome
+    name: str,
+    function: Trials,
+    case: Case,
+    budget: Budget,
+    matches: dict[Assumption, list[Subject]],
+    outcome: Outcome,
 ) -> bool:
     """Runs one row of the table; whether the budget sufficed for all of it."""
     is_complete = True
     for attempt in function(case):
+        if isinstance(attempt, Unkeyed):
+            if name not in outcome.unkeyed:
+                outcome.unkeyed.append(name)
+            continue
         if isinstance(attempt, Search):
             if not budget.take_search():
                 is_complete = False

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from aoinspect.engine.explain import encodings, inputs, isns, keys, options, path
-from aoinspect.engine.explain.case import Case, Search, Trial
+from aoinspect.engine.explain.case import Case, Search, Trial, Unkeyed
 from aoinspect.engine.explain.model import Evidence, Hypothesis
 
-Trials = Callable[[Case], Iterator[Trial] | Iterator[Trial | Search]]
+Trials = Callable[[Case], Iterator[Trial] | Iterator[Trial | Unkeyed] | Iterator[Trial | Search | Unkeyed]]
 
 _A, _B, _C = Evidence.FIELD, Evidence.SOURCE, Evidence.PLAUSIBLE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aoinspect.engine.findings import captures, ends, keys, linux, segments, selection
+from aoinspect.engine.findings import captures, ends, keys, lifetimes, linux, segments, selection
 from aoinspect.engine.findings.model import ConnectionFinder, Finding, Policy, RunFinder, Scene, Severity
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import ConnectionResult
@@ -46,7 +46,11 @@ FINDERS: tuple[Finder, ...] = (
     Finder("segment-offloaded", segments.segment_offloaded),
     Finder("isn-unknown", segments.isn_unknown),
     Finder("capture-cut", segments.capture_cut),
-    Finder("key-outside-lifetime", keys.key_outside_lifetime),
+    Finder("key-outside-lifetime", lifetimes.key_outside_lifetime),
+    Finder("handover-not-seen", lifetimes.handover_not_seen),
+    Finder("handover-early", lifetimes.handover_early),
+    Finder("handover-late", lifetimes.handover_late),
+    Finder("handover-unplanned", lifetimes.handover_unplanned),
     Finder("short-mac", keys.short_mac),
     Finder("weak-algorithm", keys.weak_algorithm),
     Finder("linux-refuses-algorithm", keys.linux_refuses_algorithm, policies=_LINUX),

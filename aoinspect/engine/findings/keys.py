@@ -1,11 +1,10 @@
-"""Findings on the keys themselves: lifetimes, lengths, algorithms, secrets shared by many peers."""
+"""Findings on the keys themselves: lengths, algorithms, secrets shared by many peers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aoinspect.ao.mkt import Lifetime
-from aoinspect.engine.findings.model import Finding, Scene, Severity, frames_of, times
+from aoinspect.engine.findings.model import Finding, Scene, Severity, times
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import ConnectionResult, KeyRun
 from aoinspect.engine.verdicts import Method, Verdict
@@ -19,43 +18,6 @@ WEAK_ALGORITHMS = {"hmac(md5)": "MD5 is broken (RFC 6151)"}
 
 LINUX_ALGORITHMS = {"hmac-sha-1-96", "hmac-sha-256-96", "hmac-sha-256-128", "aes-128-cmac-96"}
 """What Linux takes from 7.2 on, under its own names for them."""
-
-
-def key_outside_lifetime(scene: Scene) -> Iterator[Finding]:
-    """A key was used before or after the time that the key file gives it."""
-    analyzer, connection = scene.analyzer, scene.connection
-    ends = analyzer.pairs.ends[int(analyzer.connections.pairs[connection.index])]
-    told: set[tuple[str, str | None, str]] = set()
-    for run in connection.runs:
-        if not run.verified or run.mkt_index is None:
-            continue
-        side = scene.side_of(run.direction)
-        for what, lifetime, owner in analyzer.keyring.lifetimes(ends, run.mkt_index, side):
-            key = (run.direction, run.mkt, what)
-            off = _outside(run, lifetime)
-            if off is None or key in told:
-                continue
-            told.add(key)
-            yield scene.finding(
-                "key-outside-lifetime",
-                Severity.WARNING,
-                run,
-                message=f"key {run.mkt!r} was used by {scene.end(run.direction).address} {off} its {what} lifetime",
-                evidence=f"KeyID {run.key_id}, {frames_of(run)}; lifetime of {owner}",
-                remedy="compare the clocks and time zones of both devices and of the capturing host; a whole number "
-                "of hours is a zone, not a drift",
-                reference="RFC 5925 3.1, 7.1; RFC 8177 2.2",
-            )
-
-
-def _outside(run: KeyRun, lifetime: Lifetime) -> str | None:
-    if run.first_time_ns == 0:
-        return None
-    if lifetime.from_ns is not None and run.first_time_ns < lifetime.from_ns:
-        return "before"
-    if lifetime.until_ns is not None and run.last_time_ns >= lifetime.until_ns:
-        return "after"
-    return None
 
 
 def short_mac(scene: Scene) -> Iterator[Finding]:
@@ -96,7 +58,8 @@ def linux_refuses_algorithm(scene: Scene) -> Iterator[Finding]:
         name = scene.analyzer.keyring.mkts[mkt].algorithm.name
         if run.method is Method.AO and name.startswith(("hmac(", "cmac(")) and name not in LINUX_ALGORITHMS:
             secret = scene.analyzer.keyring.mkts[mkt].secret
-            if name == "cmac(aes)" and secret is not None and len(secret) == 16:
+            # A log does not say how long the master key is, and with one of 16 octets nothing is wrong.
+            if name == "cmac(aes)" and (secret is None or len(secret) == 16):
                 continue
             yield scene.finding(
                 "linux-refuses-algorithm",
@@ -135,12 +98,14 @@ def _used_keys(scene: Scene) -> dict[int, KeyRun]:
 
 def same_secret_many_peers(analyzer: Analyzer, connections: list[ConnectionResult]) -> Iterator[Finding]:
     """One secret serves many socket pairs: whoever learns it at one peer can speak for all."""
-    peers_of: dict[bytes, dict[tuple[str, ...], str]] = {}
+    peers_of: dict[object, dict[tuple[str, ...], str]] = {}
     for peer in analyzer.keyring.store.peers:
         ends = tuple(sorted(str(end).split("/")[0] for end in (peer.local, peer.remote) if end is not None))
         for mkt in peer.mkts:
-            if mkt.secret is not None:
-                peers_of.setdefault(mkt.secret, {}).setdefault(ends, f"{mkt.name} ({mkt.origin})")
+            if mkt.is_keyed:
+                logged = mkt.logged
+                secret = mkt.secret if logged is None else (logged.path, logged.secret_number)
+                peers_of.setdefault(secret, {}).setdefault(ends, f"{mkt.name} ({mkt.origin})")
     for peers in peers_of.values():
         if len(peers) >= MANY_PEERS:
             names = list(dict.fromkeys(peers.values()))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from aoinspect.engine.key_plan import KeyPlan
 from aoinspect.engine.observations import Occurrences
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, EndResult, KeyRun
@@ -89,6 +90,10 @@ class Scene:
             ]
         return known
 
+    def plans(self, direction: str) -> tuple[KeyPlan, ...]:
+        """What the key files' lifetimes plan for `direction`: the sender's plan, then the receiver's."""
+        return tuple(plan for of_plan, plan in self.connection.plans if of_plan == direction)
+
     def knows_key(self, direction: str, key_id: int) -> bool:
         """Whether the end that sends in `direction` has a key with this KeyID, by its own keys where they are known."""
         keys = self.analyzer.pairs.keys[int(self.analyzer.connections.pairs[self.connection.index])]
@@ -138,3 +143,18 @@ def seconds(duration_ns: int) -> str:
     if duration_ns < 1_000_000_000:
         return f"{duration_ns / 1_000_000:.3f} ms"
     return f"{duration_ns / 1_000_000_000:.1f} s"
+
+
+def interval(duration_ns: int) -> str:
+    """A long duration as a person reads it, rounded: "12.4 s", "3 min 20 s", "2 h", "5 days 3 h"."""
+    if duration_ns < 60_000_000_000:
+        return seconds(duration_ns)
+    whole = duration_ns // 1_000_000_000
+    small, size, names = next(step for step in _STEPS if whole >= step[1])
+    count, rest = divmod((whole + small // 2) // small, size // small)
+    large, little = (times(count, "day") if names[0] == "day" else f"{count} {names[0]}"), f"{rest} {names[1]}"
+    return f"{large} {little}" if rest else large
+
+
+_STEPS = ((3_600, 86_400, ("day", "h")), (60, 3_600, ("h", "min")), (1, 60, ("min", "s")))
+"""Seconds of the smaller and of the larger unit, and what they are called."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aoinspect.capture.frames import HEADROOM, I64, FrameBatch
+from aoinspect.capture.frames import I64, FrameBatch
 from aoinspect.engine.locate import Mask, Packets
 from aoinspect.engine.resign.checksums import (
     MODULUS,
@@ -30,7 +30,9 @@ from aoinspect.engine.resign.envelopes import (
     follow_checksums,
     has_covering_checksum,
     remember_checksums,
+    wrong_ipv4_checksums,
 )
+from aoinspect.engine.resign.moving import Room
 from aoinspect.engine.resign.plan import NO_ROW, Plan
 from aoinspect.engine.resign.resizing import (
     NewFrame,
@@ -46,7 +48,7 @@ from aoinspect.engine.segments import Segments, read_segments
 from aoinspect.engine.verdicts import Method, Reason
 from dissectors.registry import Registry
 
-_LINKTYPE_ETHERNET = 1
+LINKTYPE_ETHERNET = 1
 _FCS_LENGTH = 4
 
 
@@ -75,12 +77,12 @@ class Changer:
     """Changes what a plan says, batch after batch."""
 
     def __init__(self, plan: Plan, signer: Signer, registry: Registry, *, fixes_checksums: bool) -> None:
-        """`fixes_checksums` repairs the TCP checksum of every whole segment."""
+        """`fixes_checksums` repairs the checksums of every whole segment and of the IPv4 headers around it."""
         self.plan = plan
         self.mistakes: list[str] = []
         """Frames that cannot be written, one line each."""
         self.fixed_checksums = 0
-        """Segments that stayed as they were but for a repaired TCP checksum."""
+        """Segments that stayed as they were but for a repaired checksum, of TCP or of IPv4."""
         self.fcs_of_interfaces: list[int | None] = []
         """Octets of frame check sequence by interface of the capture."""
         self._signer = signer
@@ -114,10 +116,30 @@ class Changer:
         acts = self.is_acting(located)
         rows = located.planned[acts]
         segments, plan = located.segments, self.plan
-        differs = (plan.actions[rows] == Action.STRIP) | (plan.methods[rows] != segments.methods[acts])
+        is_stripped = plan.actions[rows] == Action.STRIP
+        has_option = (segments.methods[acts] != Method.NONE) | (segments.malformed[acts] != Reason.NONE)
+        differs = (plan.methods[rows] != segments.methods[acts]) | (
+            plan.mac_lengths[rows] != segments.mac_lengths[acts]
+        )
         resized: Mask = acts.copy()
-        resized[acts] = differs | (plan.mac_lengths[rows] != segments.mac_lengths[acts])
+        resized[acts] = np.where(is_stripped, has_option, differs)
         return resized
+
+    def room(self, located: Located, rows: I64) -> Room:
+        """The room that `rows` of the segments need; none for those that are cut, or may have a check sequence."""
+        segments, packets, plan = located.segments, located.segments.packets, self.plan
+        is_whole = (packets.ends <= packets.limits)[rows] & (segments.malformed[rows] == Reason.NONE)
+        rows = rows[is_whole & ~self._may_have_fcs(located.batch, located.indices[rows])]
+        planned = located.planned[rows]
+        signs = plan.actions[planned] == Action.SIGN
+        return Room(
+            rows=rows,
+            indices=located.indices[rows],
+            methods=np.where(signs, plan.methods[planned], np.uint8(Method.NONE)),
+            key_ids=plan.key_ids[planned],
+            rnext_key_ids=plan.rnext_key_ids[planned],
+            mac_lengths=np.where(signs, plan.mac_lengths[planned], np.uint8(0)),
+        )
 
     # In place.
 
@@ -129,6 +151,7 @@ class Changer:
         if not len(changed):
             return
         covers = self._remember(located, changed)
+        rows = rows[plan.actions[located.planned[rows]] == Action.SIGN]
         if len(rows):
             planned = located.planned[rows]
             is_ao = segments.methods[rows] == Method.AO
@@ -136,9 +159,12 @@ class Changer:
             packets.octets[ids_at] = plan.key_ids[planned[is_ao]]
             packets.octets[ids_at + 1] = plan.rnext_key_ids[planned[is_ao]]
             self._signer.sign(segments, rows, plan, planned)
+        batch = located.batch
+        is_changed = np.zeros(len(batch), dtype=np.bool_)
+        is_changed[located.indices[changed]] = True
+        wrong_ipv4_checksums(located.locator.trail, batch.octets, len(batch), repairs=is_changed)
         write_checksums(packets, changed, tcp_checksums(packets, changed))
         self.fixed_checksums += len(repaired)
-        batch = located.batch
         for index, cover in covers.items():
             start, end = int(batch.starts[index]), int(batch.ends[index])
             frame = bytearray(batch.octets[start:end])
@@ -146,7 +172,7 @@ class Changer:
             batch.octets[start:end] = np.frombuffer(frame, dtype=np.uint8)
 
     def _to_repair(self, located: Located) -> I64:
-        """Segments that are not signed anew, are whole, and have a wrong TCP checksum."""
+        """Segments that are not signed anew, are whole, and have a wrong checksum, or an IPv4 header around them."""
         if not self._fixes_checksums:
             return np.zeros(0, dtype=np.int64)
         segments, packets = located.segments, located.segments.packets
@@ -155,6 +181,8 @@ class Changer:
         found = captured_checksums(packets, rows)
         # 0 and 0xffff are the same sum.
         is_wrong = tcp_checksums(packets, rows) % np.uint16(MODULUS) != found % MODULUS
+        count = len(located.batch)
+        is_wrong |= wrong_ipv4_checksums(located.locator.trail, packets.octets, count)[located.indices[rows]]
         wrong: I64 = rows[is_wrong]
         return wrong
 
@@ -180,10 +208,10 @@ class Changer:
 
     def _has_fcs(self, batch: FrameBatch, index: int, frame: bytes) -> bool:
         """Whether a frame is a whole one of Ethernet and ends with its right frame check sequence."""
-        is_whole = len(frame) == int(batch.wire_lengths[index]) and int(batch.link_types[index]) == _LINKTYPE_ETHERNET
+        is_whole = len(frame) == int(batch.wire_lengths[index]) and int(batch.link_types[index]) == LINKTYPE_ETHERNET
         if not is_whole or not self._may_have_fcs(batch, np.array([index]))[0]:
             return False
-        return _frame_check_sequence(frame[:-_FCS_LENGTH]) == frame[-_FCS_LENGTH:]
+        return frame_check_sequence(frame[:-_FCS_LENGTH]) == frame[-_FCS_LENGTH:]
 
     # Frames of another layout.
 
@@ -270,10 +298,10 @@ def _follow(frame: bytearray, cover: _Covers, growth: int = 0) -> None:
     """Writes the checksums around a segment that has changed and grown."""
     follow_checksums(frame, cover.checksums, growth)
     if cover.has_fcs:
-        frame[-_FCS_LENGTH:] = _frame_check_sequence(frame[:-_FCS_LENGTH])
+        frame[-_FCS_LENGTH:] = frame_check_sequence(frame[:-_FCS_LENGTH])
 
 
-def _frame_check_sequence(octets: bytes | bytearray) -> bytes:
+def frame_check_sequence(octets: bytes | bytearray) -> bytes:
     """Ethernet's CRC-32 as a capture has it (IEEE 802.3 3.2.9)."""
     return zlib.crc32(octets).to_bytes(_FCS_LENGTH, "little")
 
@@ -281,8 +309,3 @@ def _frame_check_sequence(octets: bytes | bytearray) -> bytes:
 def octets_of(batch: FrameBatch, index: int) -> bytes:
     """The octets of one frame as they are now."""
     return batch.octets[batch.starts[index] : batch.ends[index]].tobytes()
-
-
-def file_offset(batch: FrameBatch, position: int) -> int:
-    """Where the octet at `position` of a batch lies in the file: a batch is a stretch of it."""
-    return int(batch.offsets[0]) + position - HEADROOM

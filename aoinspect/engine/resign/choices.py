@@ -225,7 +225,7 @@ class Choices:
                 candidate.include_options != include,
             )
 
-        return min((one for one in listed if mkts[one.mkt].secret is not None), key=rank, default=None)
+        return min((one for one in listed if mkts[one.mkt].is_keyed), key=rank, default=None)
 
     def _lack_counterpart(self, mkt: MasterKeyTuple, ends: tuple[Endpoint, Endpoint]) -> None:
         wanted = self._mapped(mkt.name)

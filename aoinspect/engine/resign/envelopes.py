@@ -14,11 +14,12 @@ import numpy as np
 
 from aoinspect.capture.frames import I64, U8, FrameBatch
 from aoinspect.engine.locate import FragmentPieces, Locator, Mask, Packets, _Group, _Walk
-from aoinspect.engine.resign.checksums import MODULUS, checksum_of, sum_of
+from aoinspect.engine.resign.checksums import MODULUS, checksum_of, sum_of, sums
 from dissectors.octets import u16
 
 FIRST_ETHERTYPE = 1536
 _GRE_CHECKSUM, _GRE_KEY, _GRE_VERSION = 0x8000, 0x2000, 0x0007
+IPV4_CHECKSUM_AT = 10
 _UDP_CHECKSUM_AT, _GRE_CHECKSUM_AT = 6, 4
 _LARGEST_LENGTH = 0xFFFF
 
@@ -89,6 +90,29 @@ def _covering(trail: list[Headers], octets: U8) -> Iterator[tuple[Headers, Mask]
         elif headers.name == "gre":
             word = u16(octets, headers.starts)
             yield headers, (word & _GRE_CHECKSUM != 0) & (word & _GRE_VERSION == 0)
+
+
+def wrong_ipv4_checksums(trail: list[Headers], octets: U8, count: int, *, repairs: Mask | None = None) -> Mask:
+    """Which of a batch's `count` frames have an IPv4 header with a wrong checksum.
+
+    Those of the frames in `repairs` are made right.
+    """
+    wrong = np.zeros(count, dtype=np.bool_)
+    for headers in trail:
+        if headers.name != "ip":
+            continue
+        starts = headers.starts
+        ends = starts + (octets[starts].astype(np.int64) & 15) * 4
+        found = u16(octets, starts + IPV4_CHECKSUM_AT)
+        right = (MODULUS - (sums(octets, starts, ends) - found) % MODULUS) % MODULUS
+        # 0 and 0xffff are the same sum.
+        is_wrong = right != found % MODULUS
+        wrong[headers.indices[is_wrong]] = True
+        if repairs is not None:
+            rows = np.flatnonzero(is_wrong & repairs[headers.indices])
+            octets[starts[rows] + IPV4_CHECKSUM_AT] = right[rows] >> 8
+            octets[starts[rows] + IPV4_CHECKSUM_AT + 1] = right[rows] & 0xFF
+    return wrong
 
 
 # Lengths: scalar, for frames that are built anew one by one.

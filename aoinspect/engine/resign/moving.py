@@ -21,15 +21,15 @@ from aoinspect.engine.locate import Mask
 from aoinspect.engine.macs import windows
 from aoinspect.engine.resign.checksums import MODULUS, sums
 from aoinspect.engine.resign.envelopes import FIRST_ETHERTYPE, WITHOUT_LENGTH, Headers, has_covering_checksum
-from aoinspect.engine.resign.options import Slot, slot_of
+from aoinspect.engine.resign.options import replace_signature, slot_of, stripped_slot, without_signatures
 from aoinspect.engine.resign.resizing import is_padded_to_shortest, signature_option
 from aoinspect.engine.segments import Segments
 from aoinspect.engine.verdicts import Method
 from dissectors.octets import u8, u16
 
 _LARGEST_LENGTH = 0xFFFF
-_LENGTH_AT = {"ip": 2, "ipv6": 4, "udp": 4}
-_TYPE_AT = {"eth": 12, "vlan": 2}
+LENGTH_AT = {"ip": 2, "ipv6": 4, "udp": 4}
+TYPE_AT = {"eth": 12, "vlan": 2}
 
 
 class Stretch(NamedTuple):
@@ -49,6 +49,14 @@ class Stretch(NamedTuple):
         nothing: I64 = np.zeros(0, dtype=np.int64)
         return cls(batch, batch.offsets - int(batch.offsets[0]) + HEADROOM, nothing, nothing)
 
+    def moves(self, start: int, end: int) -> list[tuple[int, int]]:
+        """(offset, by how many octets what follows it has moved) between two offsets of the file, from `start` on."""
+        first, last = np.searchsorted(self.moved_from, (start, end)).tolist()
+        before = int(self.moved_by[first - 1]) if first else 0
+        return list(
+            zip(self.moved_from[first:last].tolist(), (self.moved_by[first:last] - before).tolist(), strict=True)
+        )
+
     @property
     def file_end(self) -> int:
         """Where the stretch ends in the file: with its last frame's octets."""
@@ -57,14 +65,15 @@ class Stretch(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What is wanted of some segments: each a signature option of another length. Arrays have one value a segment."""
+    """What is wanted of some segments: each a signature option of another length, or none. Arrays have one value a
+    segment."""
 
     rows: I64
     """Which segments."""
     indices: I64
     """Row of the batch."""
     methods: U8
-    """A `Method`: what the signature is going to be."""
+    """A `Method`: what the signature is going to be; NONE where it is taken out."""
     key_ids: U8
     rnext_key_ids: U8
     mac_lengths: U8
@@ -99,11 +108,11 @@ def _is_simple(batch: FrameBatch, trail: list[Headers]) -> Mask:
     octets = batch.octets
     is_simple = ~has_covering_checksum(trail, octets, len(batch)) & ~is_padded_to_shortest(batch)
     for headers in trail:
-        if headers.name in _TYPE_AT:
-            is_known = u16(octets, headers.starts + _TYPE_AT[headers.name]) >= FIRST_ETHERTYPE
-        elif headers.name in _LENGTH_AT:
+        if headers.name in TYPE_AT:
+            is_known = u16(octets, headers.starts + TYPE_AT[headers.name]) >= FIRST_ETHERTYPE
+        elif headers.name in LENGTH_AT:
             most = _LARGEST_LENGTH - MAX_OPTIONS_LENGTH
-            is_known = u16(octets, headers.starts + _LENGTH_AT[headers.name]) <= most
+            is_known = u16(octets, headers.starts + LENGTH_AT[headers.name]) <= most
         else:
             is_known = np.full(len(headers.indices), headers.name in WITHOUT_LENGTH)
         is_simple[headers.indices[~is_known]] = False
@@ -112,7 +121,7 @@ def _is_simple(batch: FrameBatch, trail: list[Headers]) -> Mask:
 
 def _signature_lengths(room: Room) -> I64:
     lengths = np.zeros(len(room.rows), dtype=np.int64)
-    for method in np.unique(room.methods).tolist():
+    for method in np.unique(room.methods[room.methods != Method.NONE]).tolist():
         chosen = room.methods == method
         shortest = len(signature_option(method, 0, 0, 0))
         # Every octet of MAC makes a TCP-AO option longer by one, and none a TCP-MD5 option.
@@ -129,15 +138,24 @@ def _slots(segments: Segments, room: Room, lengths: I64) -> tuple[I64, Mask]:
     packets, rows = segments.packets, room.rows
     header_lengths = segments.header_lengths[rows]
     keys = _layout_keys(packets.octets, packets.starts[rows], header_lengths)
-    _, firsts, kinds = np.unique(mix(keys, lengths.astype(np.uint64)), return_index=True, return_inverse=True)
+    wishes = lengths.astype(np.uint64) << np.uint64(8) | room.methods
+    _, firsts, kinds = np.unique(mix(keys, wishes), return_index=True, return_inverse=True)
     slots = np.zeros((len(firsts), 3), dtype=np.int64)
     fits = np.zeros(len(firsts), dtype=np.bool_)
     for kind, first in enumerate(firsts.tolist()):
-        start, length = int(packets.starts[rows[first]]), int(header_lengths[first])
-        slot: Slot = slot_of(packets.octets[start : start + length].tobytes(), int(lengths[first]))
-        growth = int(lengths[first]) + slot.padding - (slot.end - slot.start)
+        start = int(packets.starts[rows[first]])
+        header = packets.octets[start : start + int(header_lengths[first])].tobytes()
+        signature = b""
+        if room.methods[first] == Method.NONE:
+            slot, wanted = stripped_slot(header), without_signatures(header)
+        else:
+            signature = signature_option(int(room.methods[first]), 0, 0, int(room.mac_lengths[first]))
+            slot, wanted = slot_of(header, len(signature)), replace_signature(header, signature)
+        options = header[FIXED_HEADER_LENGTH:]
         slots[kind] = slot
-        fits[kind] = growth % 4 == 0 and length + growth <= FIXED_HEADER_LENGTH + MAX_OPTIONS_LENGTH
+        # Where options at the other end of the header have to follow, the frame is built anew.
+        moved = options[: slot.start] + signature + bytes([KIND_NOP]) * slot.padding + options[slot.end :]
+        fits[kind] = wanted == moved and len(moved) <= MAX_OPTIONS_LENGTH
     return slots[kinds], fits[kinds]
 
 
@@ -186,7 +204,8 @@ def _moved(
     total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(growths)])
 
     def moved(positions: I64) -> I64:
-        return positions + total[np.searchsorted(cuts, positions)]  # type: ignore[no-any-return]
+        # A frame that ends where its signature is added ends behind it, and the next record starts there.
+        return positions + total[np.searchsorted(cuts, positions, side="right")]  # type: ignore[no-any-return]
 
     octets = np.zeros(len(batch.octets) + int(total[-1]), dtype=np.uint8)
     places = cuts + total[:-1]
@@ -197,7 +216,7 @@ def _moved(
     octets[offset_octets] = (header_lengths << 2).astype(np.uint8) | (octets[offset_octets] & np.uint8(0x0F))
     growth_of_frames = np.zeros(len(batch), dtype=np.int64)
     growth_of_frames[room.indices] = growths
-    _grow_envelopes(octets, [headers._replace(starts=moved(headers.starts)) for headers in trail], growth_of_frames)
+    grow_envelopes(octets, [headers._replace(starts=moved(headers.starts)) for headers in trail], growth_of_frames)
     new_records = moved(stretch.records)
     changed = growth_of_frames != 0
     records.grow(octets, new_records[changed], growth_of_frames[changed])
@@ -223,7 +242,7 @@ def _outside(size: int, starts: I64, lengths: I64) -> Mask:
 def _put_signatures(octets: U8, places: I64, room: Room, paddings: I64) -> None:
     """Writes signature options with MACs of zeros, and the NOPs behind them."""
     kinds = np.stack([room.methods, room.mac_lengths, paddings.astype(np.uint8)], axis=1)
-    for method, mac_length, padding in np.unique(kinds, axis=0).tolist():
+    for method, mac_length, padding in np.unique(kinds[room.methods != Method.NONE], axis=0).tolist():
         chosen = (kinds == (method, mac_length, padding)).all(axis=1)
         template = signature_option(method, 0, 0, mac_length) + bytes([KIND_NOP]) * padding
         written = np.tile(np.frombuffer(template, dtype=np.uint8), (int(chosen.sum()), 1))
@@ -232,10 +251,10 @@ def _put_signatures(octets: U8, places: I64, room: Room, paddings: I64) -> None:
         windows(octets, len(template))[places[chosen]] = written.view(f"V{len(template)}").reshape(-1)
 
 
-def _grow_envelopes(octets: U8, trail: list[Headers], growths: I64) -> None:
+def grow_envelopes(octets: U8, trail: list[Headers], growths: I64) -> None:
     """Adds to the lengths of all headers around frames that have grown, and computes IPv4's checksums anew."""
     for headers in trail:
-        length_at = _LENGTH_AT.get(headers.name)
+        length_at = LENGTH_AT.get(headers.name)
         growth = growths[headers.indices]
         rows = np.flatnonzero(growth)
         if length_at is None or not len(rows):

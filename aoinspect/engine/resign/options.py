@@ -47,6 +47,16 @@ def slot_of(header: bytes, length: int) -> Slot:
     return Slot(start - before, end + behind, -length % 4 if is_padded else 0)
 
 
+def stripped_slot(header: bytes) -> Slot:
+    """What the first signature option of `header` and its padding take, which make way for nothing."""
+    found = next((option for option in walk_options(header) if option.kind in (KIND_AO, KIND_MD5)), None)
+    if found is None:
+        return Slot(0, 0, 0)
+    start, end = found.start - FIXED_HEADER_LENGTH, found.end - FIXED_HEADER_LENGTH
+    before, behind = _slot_padding(header[FIXED_HEADER_LENGTH:], start, end)
+    return Slot(start - before, end + behind, 0)
+
+
 def replace_signature(header: bytes, signature: bytes) -> bytes:
     """The options of `header` with `signature` (a whole AO or MD5 option) in place of the first one it has, or added.
 

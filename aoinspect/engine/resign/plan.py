@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aoinspect.capture.frames import I64, U8
+from aoinspect.engine.check import Checker
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.resign.choices import Action, Choices, SegmentKind
@@ -92,11 +93,8 @@ def make_plan(analyzer: Analyzer, wishes: Wishes, keys: SigningKeys) -> tuple[Pl
 
     UsageError where a key that is needed is missing, ambiguous, or has no secret: one line per mistake.
     """
-    assert analyzer.table is not None
-    rows = analyzer.table.rows
-    if len(rows.frame) > 1 and (rows.frame[1:] < rows.frame[:-1]).any():
-        rows = rows.select(sort_by_frame(rows))
-    plan = _empty_plan(analyzer, rows)
+    rows = rows_by_frame(analyzer)
+    plan = unchanged_plan(analyzer, rows)
     choices = Choices(analyzer, keys, wishes)
     wanted = _undecided(rows, wishes)
     if len(wanted):
@@ -110,7 +108,28 @@ def make_plan(analyzer: Analyzer, wishes: Wishes, keys: SigningKeys) -> tuple[Pl
     return plan, choices
 
 
-def _empty_plan(analyzer: Analyzer, rows: Rows) -> Plan:
+def leave_without_traffic_keys(plan: Plan, checker: Checker) -> None:
+    """Leaves what is to be signed under a key of a log that does not hold the traffic key; `checker` has the keys."""
+    if not checker.keyring.has_logged_keys:
+        return
+    rows = np.flatnonzero((plan.actions == Action.SIGN) & (plan.methods == Method.AO))
+    contexts = plan.contexts.select(rows)
+    columns = (plan.mkts[rows], contexts.pairs, contexts.sides, contexts.source_isns, contexts.destination_isns)
+    keys = list(zip(*(column.tolist() for column in columns), strict=True))
+    is_known = {key: checker.has_traffic_key(*key) for key in dict.fromkeys(keys)}
+    plan.leave(rows[np.array([not is_known[key] for key in keys], dtype=np.bool_)], Left.NO_SECRET)
+
+
+def rows_by_frame(analyzer: Analyzer) -> Rows:
+    """The table of the one capture that `analyzer` has read, in the order of its frames."""
+    assert analyzer.table is not None
+    rows = analyzer.table.rows
+    if len(rows.frame) > 1 and (rows.frame[1:] < rows.frame[:-1]).any():
+        rows = rows.select(sort_by_frame(rows))
+    return rows
+
+
+def unchanged_plan(analyzer: Analyzer, rows: Rows) -> Plan:
     """Everything is kept, and keeps its method and ids."""
     count = len(rows.frame)
     return Plan(

@@ -17,10 +17,11 @@ from aoinspect.capture.reader import CaptureReader
 from aoinspect.capture.rewriting import RECORD_HEAD_LENGTH, CaptureCopy, WholeFile, records_of
 from aoinspect.capture.stored import BrokenStreamError, open_stored
 from aoinspect.capture.stream import OctetStream
+from aoinspect.engine.check import Checker
 from aoinspect.engine.keyring import Keyring
 from aoinspect.engine.pipeline import Analyzer, Progress
 from aoinspect.engine.resign.changing import Changer
-from aoinspect.engine.resign.plan import Plan, make_plan
+from aoinspect.engine.resign.plan import Plan, leave_without_traffic_keys, make_plan
 from aoinspect.engine.resign.rewriter import Rewriter
 from aoinspect.engine.resign.rollover import play_rollovers
 from aoinspect.engine.resign.signing import Signer
@@ -43,7 +44,7 @@ class Resigned:
     left: dict[Left, I64]
     """Why nothing was done -> numbers of the frames."""
     fixed_checksums: int
-    """Segments that stayed as they were but for a repaired TCP checksum."""
+    """Segments that stayed as they were but for a repaired checksum, of TCP or of IPv4."""
     compression: str | None
     """Of the capture that was read."""
     damage: Damage | None
@@ -142,6 +143,7 @@ def plan_of(analyzer: Analyzer, wishes: Wishes, keys: SigningKeys) -> Plan:
     if wishes.rollovers:
         openers = analyzer.connections.a_sides().astype(np.int64)
         play_rollovers(plan, choices, openers, wishes.rollovers, analyzer.captures[0].first_time_ns or 0)
+    leave_without_traffic_keys(plan, Checker(keys.keyring, analyzer.pairs))
     return plan
 
 

@@ -15,10 +15,11 @@ from aoinspect.capture.frames import HEADROOM, FrameBatch
 from aoinspect.capture.reader import CaptureReader
 from aoinspect.capture.rewriting import RECORD_HEAD_LENGTH, CaptureCopy, Fetch, Records
 from aoinspect.engine.reassembly import batch_of
-from aoinspect.engine.resign.changing import Changer, file_offset, octets_of
+from aoinspect.engine.resign.changing import Changer, octets_of
 from aoinspect.engine.resign.choices import Action
 from aoinspect.engine.resign.envelopes import TracingLocator, has_covering_checksum
 from aoinspect.engine.resign.fragments import FragmentWalk, WholeDatagram
+from aoinspect.engine.resign.moving import Stretch, make_room
 from aoinspect.engine.resign.resizing import NewFrame
 from aoinspect.engine.resign.wishes import Left
 from aoinspect.errors import CaptureError, UsageError
@@ -42,6 +43,7 @@ class Rewriter:
         self._locator = TracingLocator(registry)
         self._inner_locator = TracingLocator(registry)
         self._fragments = FragmentWalk()
+        self._has_fragments = False
 
     def run(
         self, reader: CaptureReader, fetch: Fetch, copy: CaptureCopy, records: Records, progress: Progress | None = None
@@ -53,9 +55,13 @@ class Rewriter:
         mistakes = self._changer.mistakes
         for batch in reader.batches():
             self._changer.fcs_of_interfaces = [interface.fcs_length for interface in reader.interfaces]
-            rebuilt, patches = self._change(batch) if self._has_work(batch) else ({}, [])
+            stretch = Stretch.of(batch)
+            rebuilt: dict[int, NewFrame] = {}
+            patches: Patches = []
+            if self._has_work(batch):
+                stretch, rebuilt, patches = self._change(stretch, records)
             if not mistakes:
-                mistakes += _write(batch, rebuilt, reader, fetch, copy, records)
+                mistakes += self._write(stretch, rebuilt, reader, fetch, copy, records)
                 for offset, octets in patches:
                     copy.overwrite(offset, octets)
             if progress is not None:
@@ -79,20 +85,30 @@ class Rewriter:
         first = int(np.searchsorted(self._acting_frames, batch.first_frame))
         return first < len(self._acting_frames) and int(self._acting_frames[first]) < batch.first_frame + len(batch)
 
-    def _change(self, batch: FrameBatch) -> tuple[dict[int, NewFrame], Patches]:
-        """Changes `batch`; frames built anew by row of the batch, and what to write over fragments."""
-        changer = self._changer
+    def _change(self, stretch: Stretch, records: Records) -> tuple[Stretch, dict[int, NewFrame], Patches]:
+        """Changes a batch; frames built anew by row of the batch, and what to write over fragments."""
+        changer, batch = self._changer, stretch.batch
         packets, fragments = self._locator.locate(batch)
-        located = changer.locate(batch, packets, packets.frames, self._locator)
-        is_resized = changer.is_resized(located)
-        rebuilt = changer.rebuild(located, np.flatnonzero(is_resized))
-        changer.change_in_place(located, np.flatnonzero(changer.is_acting(located) & ~is_resized))
         patches: Patches = []
         if fragments is not None:
+            # Before anything moves: pieces are told by where they lie in the file.
+            self._has_fragments = True
             is_covered = has_covering_checksum(self._locator.trail, batch.octets, len(batch))
             whole = self._fragments.add(batch, fragments, is_covered)
             patches = self._change_datagrams(whole) if whole else []
-        return rebuilt, patches
+        located = changer.locate(batch, packets, packets.frames, self._locator)
+        is_resized = changer.is_resized(located)
+        if is_resized.any():
+            room = changer.room(located, np.flatnonzero(is_resized))
+            moved = make_room(stretch, located.segments, self._locator.trail, room, records)
+            if moved is not None:
+                stretch = moved
+                packets, _ = self._locator.locate(stretch.batch)
+                located = changer.locate(stretch.batch, packets, packets.frames, self._locator)
+                is_resized = changer.is_resized(located)
+        rebuilt = changer.rebuild(located, np.flatnonzero(is_resized))
+        changer.change_in_place(located, np.flatnonzero(changer.is_acting(located) & ~is_resized))
+        return stretch, rebuilt, patches
 
     def _change_datagrams(self, whole: list[WholeDatagram]) -> Patches:
         """Changes datagrams that came in pieces; what to write over the pieces."""
@@ -113,36 +129,44 @@ class Rewriter:
                 plan.leave(located.planned[row : row + 1], Left.IN_FRAGMENTS)
         return patches
 
+    def _write(
+        self,
+        stretch: Stretch,
+        rebuilt: dict[int, NewFrame],
+        reader: CaptureReader,
+        fetch: Fetch,
+        copy: CaptureCopy,
+        records: Records,
+    ) -> list[str]:
+        """Writes the stretch of the file that a batch is, as it stands now; what does not fit its record."""
+        batch = stretch.batch
+        file_end = stretch.file_end
+        # One view of what the stretch has become.
+        octets = batch.octets.data[HEADROOM : int(batch.ends[-1])]
+        mistakes = []
+        copy.copy_to(int(batch.offsets[0]))
+        done = 0
+        for index in sorted(rebuilt):
+            new, offset = rebuilt[index], int(batch.offsets[index])
+            at = int(stretch.records[index]) - HEADROOM
+            if at > done:
+                copy.replace(offset, octets[done:at], self._moves(stretch, copy.position, offset))
+            length = records.length(bytes(octets[at : at + RECORD_HEAD_LENGTH]))
+            record = bytes(octets[at : at + length])
+            # The last frame's block may end behind the stretch.
+            record += fetch(file_end, length - len(record)) if len(record) < length else b""
+            snap_length = reader.interfaces[int(batch.interfaces[index])].snap_length
+            try:
+                changed = records.with_frame(record, bytes(new.octets), new.wire_length, snap_length)
+            except ValueError as error:
+                mistakes.append(f"frame {batch.first_frame + index}: {error}")
+                continue
+            copy.replace(offset + length, changed)
+            done = at + length
+        if len(octets) > done:
+            copy.replace(file_end, octets[done:], self._moves(stretch, copy.position, file_end))
+        return mistakes
 
-def _write(
-    batch: FrameBatch,
-    rebuilt: dict[int, NewFrame],
-    reader: CaptureReader,
-    fetch: Fetch,
-    copy: CaptureCopy,
-    records: Records,
-) -> list[str]:
-    """Writes the stretch of the file that `batch` is, as it stands now; what does not fit its record."""
-    first, end = int(batch.offsets[0]), file_offset(batch, int(batch.ends[-1]))
-    # One view of the octets that the file has from `first` to `end`.
-    stretch = batch.octets.data[HEADROOM : HEADROOM + end - first]
-    mistakes = []
-    copy.copy_to(first)
-    for index in sorted(rebuilt):
-        new, offset = rebuilt[index], int(batch.offsets[index])
-        if offset > copy.position:
-            copy.replace(offset, stretch[copy.position - first : offset - first])
-        length = records.length(bytes(stretch[offset - first : offset - first + RECORD_HEAD_LENGTH]))
-        record = bytes(stretch[offset - first : offset - first + length])
-        # The last frame's block may end behind the stretch.
-        record += fetch(end, length - len(record)) if len(record) < length else b""
-        snap_length = reader.interfaces[int(batch.interfaces[index])].snap_length
-        try:
-            changed = records.with_frame(record, bytes(new.octets), new.wire_length, snap_length)
-        except ValueError as error:
-            mistakes.append(f"frame {batch.first_frame + index}: {error}")
-            continue
-        copy.replace(offset + length, changed)
-    if end > copy.position:
-        copy.replace(end, stretch[copy.position - first :])
-    return mistakes
+    def _moves(self, stretch: Stretch, start: int, end: int) -> list[tuple[int, int]]:
+        """What `copy` has to know of what has moved: something only where fragments are written over later."""
+        return stretch.moves(start, end) if self._has_fragments else []

@@ -86,7 +86,7 @@ class SigningKeys:
             key.binding == binding,
             {new.send_id, new.recv_id} == {old.send_id, old.recv_id},
             new.algorithm == old.algorithm,
-            new.secret == old.secret,
+            bool(new.has_secret_of(old)),
         )
 
     def first(self, ends: tuple[Endpoint, Endpoint], opener: int) -> SigningKey | None:
@@ -103,7 +103,7 @@ class SigningKeys:
 
     def _with_secret(self, key: SigningKey) -> SigningKey:
         mkt = self.keyring.mkts[key.mkt]
-        if mkt.secret is None:
+        if not mkt.is_keyed:
             why = f" ({mkt.gap})" if mkt.gap else ""
             raise UsageError(f"{mkt.origin}: key {mkt.name} has no secret{why}, so nothing can be signed with it")
         return key

@@ -107,5 +107,7 @@ def _neighbour_lines(session: Session, group: str) -> list[str]:
     if session.is_md5:
         lines.append(f"neighbor {name} password {written_secret(secret_of(session.mkts[0]), '0', '7')}")
     else:
-        lines.append(f"neighbor {name} ao {session.chain}")
+        # Releases that take the flag from the neighbour alone for BGP do not look at the keys'.
+        is_covered = all(mkt.tcp_options is TcpOptions.INCLUDE for mkt in session.mkts)
+        lines.append(f"neighbor {name} ao {session.chain}" + " include-tcp-options" * is_covered)
     return lines

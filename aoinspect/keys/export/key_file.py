@@ -106,12 +106,17 @@ def _key_lines(mkt: MasterKeyTuple) -> list[str]:
 
 def _secret_line(mkt: MasterKeyTuple) -> str:
     if mkt.secret is None:
-        return f"gap = {_text(_WHERE.sub('', mkt.gap or 'the secret is not here'))}"
+        return f"gap = {_text(reason_of_gap(mkt))}"
     try:
         text = mkt.secret.decode("utf-8")
     except UnicodeDecodeError:
         text = ""
     return f"secret = {_text(text)}" if text.isprintable() and text else f'secret-hex = "{mkt.secret.hex()}"'
+
+
+def reason_of_gap(mkt: MasterKeyTuple) -> str:
+    """Why a key has no secret, without the place in the file that it was read from."""
+    return _WHERE.sub("", mkt.gap or "the secret is not here")
 
 
 def _ends(mkt: MasterKeyTuple, lifetime: Lifetime) -> list[str]:

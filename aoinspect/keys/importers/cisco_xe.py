@@ -87,7 +87,7 @@ class _Configuration:
                 return None
         send_id = draft.number(values["send-id"][0], "send-id", 0, 255)
         recv_id = draft.number(values["recv-id"][0], "recv-id", 0, 255)
-        algorithm = draft.algorithm(values["cryptographic-algorithm"][0])
+        algorithm = draft.algorithm(values["cryptographic-algorithm"][0], has_vendors_length=True)
         if send_id is None or recv_id is None or algorithm is None:
             return None
         secret_line = settings.get("key-string")

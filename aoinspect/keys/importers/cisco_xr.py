@@ -112,7 +112,7 @@ def _mkt(ids: Line, chain: Line, keys: dict[str, _Key], chain_name: str, draft: 
     if algorithm_word is None:
         draft.mistake(key.line.place, "this key has no cryptographic-algorithm, so TCP-AO cannot use it")
         return None
-    algorithm = draft.algorithm(algorithm_word)
+    algorithm = draft.algorithm(algorithm_word, has_vendors_length=True)
     if algorithm is None or send_id is None or recv_id is None:
         return None
     secret_line = key.lines.get("key-string")

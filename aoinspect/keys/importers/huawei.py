@@ -118,7 +118,7 @@ class _Configuration:
         if not values.get("algorithm"):
             draft.mistake(key.place, "this key has no algorithm, so TCP-AO cannot use it")
             return None
-        algorithm = draft.algorithm(values["algorithm"][0])
+        algorithm = draft.algorithm(values["algorithm"][0], has_vendors_length=True)
         if send_id is None or recv_id is None:
             if not numbers:
                 draft.mistake(ids.place, "this key has no `send-id n receive-id n`")

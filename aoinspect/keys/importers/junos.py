@@ -193,8 +193,9 @@ class _Configuration:
 
     def sort(self, path: _Path, vrf: str | None) -> None:
         texts = [word.text for word in path]
-        if "apply-groups" in texts:
-            self.applied = self.applied or path[texts.index("apply-groups")]
+        applied = _applied_groups(path)
+        if applied is not None:
+            self.applied = self.applied or applied
         elif texts[0] == "groups":
             self.has_groups_with_keys |= any(text.startswith("authentication-key") for text in texts)
         elif texts[:2] == ["security", "authentication-key-chains"]:
@@ -364,6 +365,21 @@ def _is_ao(key: _Key) -> bool:
     algorithm = key.leaves.get("algorithm")
     return (algorithm is not None and algorithm.text == "ao") or "send-id" in key.leaves
 
+
+def _applied_groups(path: _Path) -> Word | None:
+    """The word `apply-groups` of a path that says to apply some; not a name or a secret that reads the same."""
+    # What it applies follows it, so that it is never the last word.
+    for before, word in zip((None, *path), path[:-1], strict=False):
+        is_value = before is not None and before.text in _VALUED
+        if word.text == "apply-groups" and not (word.is_quoted or is_value):
+            return word
+    return None
+
+
+_VALUED = frozenset(
+    (*_LEVEL_NAMES, *_LEAVES, *_KEY_LEAVES, "key-chain", "key", "description", "routing-instances", "logical-systems")
+)
+"""Words that a name or a value follows, whatever it reads like."""
 
 _MARKS = (
     Mark("authentication-key-chains", r".*\bauthentication-key-chains\s*\{", 20),

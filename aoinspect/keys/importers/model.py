@@ -45,6 +45,11 @@ _PART_OF_LINE = re.compile(r"""(\s+|[{}\[\];,=]+)|("[^"]*"?|'[^']*'?|[^\s{}\[\];
 _MASK = "***"
 _LONGEST_SHOWN = 500
 """Characters of a line that a message may show."""
+ASSUMED_LENGTH = (
+    "how long the MAC of HMAC-SHA-256 is, this system does not say: 12 octets are assumed; where the capture has 16, "
+    "write a key file with `aoinspect keys import` and set mac-length = 16 in it"
+)
+"""RFC 5926 has no HMAC-SHA-256; Linux and others cut it to 96 bits or to 128."""
 _MOST_TOLD = 50
 """More mistakes than this in one file say nothing that the first ones do not."""
 
@@ -207,8 +212,11 @@ class Draft:
         offset = place.start if isinstance(place, Word) else place
         self._warnings[KeyWarning(self.source.origin(offset), message)] = None
 
-    def algorithm(self, word: Word) -> Algorithm | None:
-        """The algorithm that `word` names; a mistake is noted where it is none."""
+    def algorithm(self, word: Word, *, has_vendors_length: bool = False) -> Algorithm | None:
+        """The algorithm that `word` names; a mistake is noted where it is none.
+
+        `has_vendors_length` is for systems that do not say how long their MAC of HMAC-SHA-256 is: that is told.
+        """
         try:
             algorithm = find_algorithm(word.text)
         except ValueError:
@@ -216,6 +224,8 @@ class Draft:
         if algorithm.is_md5:
             self.mistake(word, "no algorithm of TCP-AO that is known here")
             return None
+        if has_vendors_length and algorithm.name == "hmac-sha-256-96" and "96" not in word.text:
+            self.warn(word, ASSUMED_LENGTH, is_told_once=True)
         return algorithm
 
     def number(self, word: Word | None, what: str, lowest: int, highest: int) -> int | None:
@@ -291,6 +301,7 @@ class Draft:
             keychains=tuple(self.keychains),
             warnings=tuple(sorted((*self._warnings, *told), key=lambda warning: warning.origin.line)),
             paths=(self.source.path,),
+            is_configuration=True,
         )
 
     def _told_place(self, mistake: Mistake) -> str:

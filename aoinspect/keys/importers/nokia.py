@@ -233,8 +233,13 @@ class _Configuration:
         word = context.leaves.get("authentication-key")
         if word is None:
             return Secret(None)
-        if context.secret_form is not None:
-            return Secret.unreadable(f"Nokia {context.secret_form}", word.start)
+        # MD-CLI prints the form inside the quotes, and the classic CLI behind them.
+        inner = word.text.rpartition(" ")[2]
+        form = context.secret_form or (
+            inner if word.is_quoted and " " in word.text and inner in _AFTER_SECRET else None
+        )
+        if form is not None:
+            return Secret.unreadable(f"Nokia {form}", word.start)
         return Secret.of_text(word.text)
 
     def mkt(self, keychain: str, send: _Entry, receive: _Entry) -> MasterKeyTuple:

@@ -136,8 +136,12 @@ class Sessions:
         )
 
     def _local(self, settings: Settings, remote: Network | None) -> Network | None:
-        """The device's address: its configuration's, or else the caller's where that is of the same kind."""
-        for local in (settings.local, self.draft.context.local):
+        """The device's address: its configuration's, or else the caller's where that is of the same kind.
+
+        A configuration with a session to the caller's device is that of another one.
+        """
+        told = self.draft.context.local
+        for local in (settings.local, None if told == remote else told):
             if local is not None and (remote is None or local.version == remote.version):
                 return local
         return None

@@ -1,0 +1,1 @@
+"""A capture to share: other addresses, no payload, published keys, and the same failures for the same reasons."""

@@ -1,0 +1,1 @@
+../../../aoinspect/wireshark/aoinspect.lua

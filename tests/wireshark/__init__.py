@@ -1,0 +1,1 @@
+"""The files for Wireshark, and where they go."""

@@ -195,8 +195,8 @@ def _recovery(recovery: Recovery) -> Iterator[Text]:
     tried = [missing for missing in recovery.missing if missing.searched_below]
     for missing in tried[:LISTED_CAPTURES]:
         yield Text(
-            f"#{missing.connection}: ISNs not found: both ends had sent {missing.searched_below} octets or more, "
-            "or the key is another; --recover-isn N searches further",
+            f"#{missing.connection}: ISNs not found: both ends together had sent {missing.searched_below} octets or "
+            "more, or the key is another; --recover-isn N searches further",
             style="yellow",
         )
     untried = [f"#{missing.connection}" for missing in recovery.missing if not missing.searched_below]

@@ -143,7 +143,7 @@ def test_ends_that_disagree_may_be_mended_at_either(tmp_path: Path) -> None:
     scene = told(Conversation([OLD], server_keys=[replace(OLD, include_options=False)]).syn())
     finding = only("ends-disagree", findings_of(scene, tmp_path))
     assert "the segment follows 10.0.0.1 " in finding.evidence
-    assert finding.remedy.startswith("change either end, 10.0.0.2 or 10.0.0.1")
+    assert finding.remedy.startswith("change either end, 10.0.0.1 or 10.0.0.2")
     (account,) = accounts_of_told(Told(scene.capture, scene.key_file), tmp_path)
     (explanation,) = account.explanations
     assert explanation.summary.startswith("the two ends differ: 10.0.0.1 signs with TCP options covered")

@@ -20,9 +20,21 @@ from aoinspect.engine.findings import segments as segment_findings
 from aoinspect.engine.findings import selection as selection_findings
 from aoinspect.engine.findings.model import Finding, Scene, Severity, times
 from aoinspect.engine.key_plan import PlannedKey
+from aoinspect.engine.observations import Kind
 from aoinspect.engine.results import DIRECTIONS
 from aoinspect.engine.verdicts import Reason, Verdict
 
+_COUNTED = frozenset(
+    {
+        Kind.UNSIGNED,
+        Kind.UNSIGNED_RST,
+        Kind.UNSIGNED_AFTER_CLOSE,
+        Kind.AO_AND_MD5,
+        Kind.TRUNCATED,
+        Kind.OFFLOADED,
+    }
+)
+"""A segment is of one of these kinds at most."""
 _QUARTER_NS = 15 * 60 * 1_000_000_000
 _FARTHEST_ZONE = 14 * 4
 """Quarters of an hour: the zones of the world reach to +14:00."""
@@ -101,6 +113,20 @@ def _of_finding(facts: Facts, ident: str, finding: Finding, count: int) -> Expla
         device_remedy=finding.remedy,
         count=count,
         frames=place,
+    )
+
+
+def _count_of(scene: Scene, finding: Finding) -> int:
+    """How many segments a finding on observed segments is about."""
+    place = finding.capture, finding.frame
+    found = scene.analyzer.observations.found.get(scene.connection.index, {})
+    return next(
+        (
+            seen.count
+            for (kind, _), seen in found.items()
+            if kind in _COUNTED and (seen.first_capture, seen.first_frame) == place
+        ),
+        0,
     )
 
 
@@ -260,12 +286,10 @@ def _unsigned(facts: Facts) -> Iterator[Explanation]:
         segment_findings.unsigned_segment,
         segment_findings.unsigned_rst,
         linux_findings.linux_timewait_unsigned_ack,
+        segment_findings.ao_and_md5_together,
     ):
         for finding in find(scene):
-            yield _of_finding(facts, "H28", finding, counts["unsigned"])
-            return
-    for finding in segment_findings.ao_and_md5_together(scene):
-        yield _of_finding(facts, "H28", finding, counts["malformed"])
+            yield _of_finding(facts, "H28", finding, _count_of(scene, finding))
 
 
 def _unanswered_rnext(facts: Facts) -> Iterator[Explanation]:
@@ -277,7 +301,7 @@ def _unanswered_rnext(facts: Facts) -> Iterator[Explanation]:
         asked = scene.runs(DIRECTIONS[0])[0].rnext_key_id
         if asked is not None and not scene.knows_key(DIRECTIONS[1], asked):
             own = sorted(_send_ids(scene))
-            has = f"it has {', '.join(map(str, own))}" if own else "it has none"
+            has = f"SendIDs of {connection.b.address}: {', '.join(map(str, own)) or 'none'}"
             explanation = _of_finding(facts, "H29", finding, 0)
             yield _fact(
                 facts,
@@ -311,8 +335,7 @@ def _cut(facts: Facts) -> Iterator[Explanation]:
     """H26."""
     reasons = facts.scene.connection.reasons
     for finding in segment_findings.capture_cut(facts.scene):
-        yield _of_finding(facts, "H26", finding, reasons.get(Reason.TRUNCATED.word, 0))
-        return
+        yield _of_finding(facts, "H26", finding, _count_of(facts.scene, finding))
     fragments = reasons.get(Reason.FRAGMENT.word, 0)
     if fragments:
         yield _fact(
@@ -328,5 +351,4 @@ def _cut(facts: Facts) -> Iterator[Explanation]:
 def _offloaded(facts: Facts) -> Iterator[Explanation]:
     """H27."""
     for finding in segment_findings.segment_offloaded(facts.scene):
-        yield _of_finding(facts, "H27", finding, facts.scene.connection.reasons.get(Reason.OFFLOADED.word, 0))
-        return
+        yield _of_finding(facts, "H27", finding, _count_of(facts.scene, finding))

@@ -30,8 +30,9 @@ def ends_disagree(scene: Scene) -> Iterator[Finding]:
             message=f"{receiver.address} drops what {sender.address} signs with key {mkt.name!r}: {candidate.refusal}",
             evidence=f"the two ends differ: the segment follows {sender.address} ({mkt.origin}), and no key of "
             f"{receiver.address} accepts it",
-            remedy=f"change either end, {receiver.address} or {sender.address}: both keys must be equal, with the ids "
-            "crossed",
+            # The same words for both directions: they are one problem.
+            remedy=f"change either end, {' or '.join(sorted((receiver.address, sender.address)))}: both keys must be "
+            "equal, with the ids crossed",
             reference="RFC 5925 3.1",
         )
 

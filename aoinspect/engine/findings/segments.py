@@ -149,7 +149,10 @@ def syn_unanswered(scene: Scene) -> Iterator[Finding]:
         return
     run = runs[0]
     client, server = connection.a, connection.b
-    reason = f"{server.address} has no listener, or no key for this SYN (a signed SYN is never refused aloud)"
+    reason = (
+        f"it did not arrive, or {server.address} has no listener, no room in its backlog, or no key for this SYN (a "
+        "signed SYN is never refused aloud)"
+    )
     remedy = f"look at the counters {_LINUX_COUNTERS[run.method]} of {server.address} (nstat -az, if it is Linux)"
     if connection.refused:
         reason = f"{server.address} drops it: see ends-disagree"

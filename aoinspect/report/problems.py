@@ -14,7 +14,7 @@ from typing import NamedTuple
 from aoinspect.engine.findings import Finding, Severity
 from aoinspect.engine.results import ConnectionResult, FailureSample, KeyRun
 from aoinspect.engine.segments import SYN
-from aoinspect.engine.verdicts import Method, Reason, Verdict
+from aoinspect.engine.verdicts import IsnSource, Method, Reason, Verdict
 from aoinspect.report.json_form import flag_letters
 from aoinspect.report.layout import printable
 from aoinspect.report.model import Report
@@ -249,6 +249,7 @@ def _of_mismatch(reason: Reason, sample: FailureSample, connection: ConnectionRe
         whose = f" ({' or '.join(names)})" if sample.segment.reason is reason and names else ""
         return f"the key of this KeyID{whose} has a MAC of another length", "compare mac-length on both ends"
     sender = connection.a if sample.direction == "a>b" else connection.b
+    has_told_isns = connection.isn_source is IsnSource.KEY_FILE
     if names and any(_is_sound_company(run, sample) for run in connection.runs):
         remedy = (
             f"the key is right, for other segments of {sender.address} verify under it: look who sent these (compare "
@@ -258,6 +259,7 @@ def _of_mismatch(reason: Reason, sample: FailureSample, connection: ConnectionRe
         remedy = (
             f"compare secret, algorithm and tcp-options with the configuration of {sender.address}; "
             "rewriting on the path (NAT, MSS) breaks the MAC as well"
+            + ("; so do ISNs in [[connection]] that are another connection's" if has_told_isns else "")
         )
     if sample.segment.reason is not reason or not names:
         return "the MAC is not the one that the key of this KeyID gives", remedy

@@ -30,6 +30,7 @@ from aoinspect.engine.findings.model import Scene
 from aoinspect.engine.keyring import KEY_ID_OF_MD5, Endpoint, Keyring, PairKeys
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import ConnectionResult
+from aoinspect.engine.verdicts import IsnSource
 from aoinspect.keys.model import KeyStore
 
 VERIFY_BUDGET = Budget(macs=100_000, searches=4)
@@ -147,7 +148,12 @@ class _Accountant:
         not_tried = _unique(name for one in swept for name in one.outcome.not_tried)
         outcome = main.outcome
         deciders = _unique(
-            what_would_decide(self._open_subjects(main, open_), bool(outcome.not_tried), bool(outcome.unkeyed))
+            what_would_decide(
+                self._open_subjects(main, open_),
+                bool(outcome.not_tried),
+                bool(outcome.unkeyed),
+                has_told_isns=connection.isn_source is IsnSource.KEY_FILE,
+            )
         )
         return Account(
             connection=connection.id,

@@ -26,8 +26,8 @@ KIND_AO = 29
 KINDS_OF_DRAFT_BONICA = (253, 254)
 """Experimental kinds that the TCP Enhanced Authentication Option of draft-bonica-tcp-auth was shipped with."""
 SHORTEST_OF_DRAFT_BONICA = 16
-"""Kind, length, algorithm, key id, and a MAC of 96 bits. Other experiments share the kinds (RFC 6994): their options are
-shorter, but for TCP Fast Open's with a long cookie."""
+"""Kind, length, algorithm, key id, and a MAC of 96 bits. Other experiments share the kinds (RFC 6994); their options
+are shorter, but for TCP Fast Open's with a long cookie."""
 FAST_OPEN_EXPERIMENT = 0xF9
 """First octet of that experiment's id (RFC 7413 A)."""
 

@@ -95,7 +95,7 @@ def what_would_decide(
     if any(subject.is_ao and subject.isns is None for subject in subjects):
         yield "the ISNs: as the router prints them (iss, irs), or the connection's handshake"
     if has_told_isns and any(subject.is_ao and not subject.is_syn for subject in subjects):
-        yield "the ISNs: those in [[connection]] may be another connection's (leave the entry out to have them searched for)"
+        yield "the ISNs: those in [[connection]] may be another connection's (without the entry they are searched for)"
     if any(subject.is_ao and not has_sound_company for subject, has_sound_company in open_):
         yield (
             "a capture from the other end of the path: it shows whether addresses, sequence numbers or options are "

@@ -45,6 +45,8 @@ DEBUG_VARIABLE = "AOINSPECT_DEBUG"
 
 INTERNAL_ERROR = 70
 """EX_SOFTWARE of sysexits.h."""
+NO_MEMORY = 71
+"""EX_OSERR of sysexits.h."""
 OUTPUT_FAILS = 74
 """EX_IOERR of sysexits.h."""
 OUTPUT_CLOSED = 141
@@ -135,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _abandon_stdout()
         return _fail(f"input or output fails: {error.strerror or type(error).__name__}", OUTPUT_FAILS)
+    except MemoryError:
+        return _fail("there is not enough memory for this; fewer or smaller captures at a time take less", NO_MEMORY)
     except Exception as error:  # noqa: BLE001 - the outermost border: whatever it is, no traceback
         return _internal_error(error)
 

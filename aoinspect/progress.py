@@ -122,28 +122,39 @@ class Interruption:
     `raise_if_pending`; a second one raises at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, takes_sigterm: bool = False) -> None:
+        """`takes_sigterm`: SIGTERM does the same."""
         self.is_pending = False
         self._is_held = False
-        self._restore: Callable[[], object] = lambda: None
+        self._has_come = False
+        self._takes_sigterm = takes_sigterm
+        self._restore: list[Callable[[], object]] = []
 
     def __enter__(self) -> Self:
         # Only the main thread may set handlers; and a shell that starts a job in the background ignores SIGINT for it.
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            previous = signal.signal(signal.SIGINT, self._take)
-            self._restore = lambda: signal.signal(signal.SIGINT, previous)
+        if threading.current_thread() is threading.main_thread():
+            self._replace(signal.SIGINT, signal.default_int_handler)
+            if self._takes_sigterm:
+                self._replace(signal.SIGTERM, signal.SIG_DFL)
         return self
+
+    def _replace(self, number: signal.Signals, default: object) -> None:
+        previous = signal.getsignal(number)
+        if previous is default:
+            signal.signal(number, self._take)
+            self._restore.append(lambda: signal.signal(number, previous))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._restore()
+        while self._restore:
+            self._restore.pop()()
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if not self._is_held or self.is_pending:
+        if not self._is_held or self._has_come:
+            self._has_come = True
             raise KeyboardInterrupt
-        self.is_pending = True
+        self._has_come = self.is_pending = True
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -43,6 +43,14 @@ class StoredFile:
         self.size = self._measure()
         """Octets from the starting point to the end, as stored; None where the end is not known."""
         self.is_live = self.size is None
+        self.on_idle: Callable[[], float | None] | None = None
+        """Called when a live source has nothing for now: after how many seconds to call again; None: only once octets
+        have come.
+        """
+        self.output: int | None = None
+        """Descriptor of what the reader's results go to: where nobody reads them any more, waiting ends with
+        BrokenPipeError.
+        """
         self._read_once: Callable[[memoryview], int | None] = (
             getattr(file, "readinto1", None) or getattr(file, "readinto", None) or self._read_by_copy
         )
@@ -78,6 +86,11 @@ class StoredFile:
         room[: len(octets)] = octets
         return len(octets)
 
+    @property
+    def is_regular_file(self) -> bool:
+        """Whether it is a plain file with a descriptor, and not a pipe or something that the caller wraps."""
+        return self._descriptor is not None and stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+
     def push_back(self, octets: bytes) -> None:
         """Give `octets` to the next read again."""
         self._pushed_back = octets + self._pushed_back
@@ -92,25 +105,56 @@ class StoredFile:
             room[:count] = self._pushed_back[:count]
             self._pushed_back = self._pushed_back[count:]
         else:
+            self._await_octets()
             try:
                 got = self._read_once(room)
                 while got is None:  # A descriptor that does not block has nothing yet.
                     self.wait(None)
                     got = self._read_once(room)
+            except BrokenPipeError:  # It is of `output`: reading a pipe never gives it.
+                raise
             except (OSError, EOFError, zlib.error) as error:
                 raise BrokenStreamError(f"reading fails: {getattr(error, 'strerror', None) or error}") from error
             count = got
         self.octets_read += count
         return count
 
+    def _await_octets(self) -> None:
+        """Call `on_idle`, where there is one to call, until a read gives something at once."""
+        if not self.is_live or self.on_idle is None or self._descriptor is None:
+            return
+        seconds: float | None = 0.0
+        while not self.wait(seconds):
+            seconds = self.on_idle()
+
     def wait(self, seconds: float | None) -> bool:
-        """Wait until a read gives something at once, at most `seconds`; False where that cannot be known."""
+        """Wait until a read gives something at once, at most `seconds`; False where that cannot be known.
+
+        BrokenPipeError where nobody reads `output` any more.
+        """
         if self._pushed_back:
             return True
         if self._descriptor is None:
             return False
-        ready, _, _ = select.select([self._descriptor], [], [], seconds)
-        return bool(ready)
+        if self.output is None:
+            ready, _, _ = select.select([self._descriptor], [], [], seconds)
+            return bool(ready)
+        return self._descriptor in self._poll([self._descriptor], seconds)
+
+    def _poll(self, descriptors: list[int], seconds: float | None) -> list[int]:
+        """Those of `descriptors` that can be read, after `seconds` at most."""
+        polled = select.poll()
+        for descriptor in descriptors:
+            polled.register(descriptor, select.POLLIN)
+        if self.output is not None:
+            polled.register(self.output, 0)
+        ready = []
+        for descriptor, event in polled.poll(None if seconds is None else seconds * 1_000):
+            if descriptor != self.output:
+                ready.append(descriptor)
+            elif event & (select.POLLERR | select.POLLHUP):
+                raise BrokenPipeError
+        return ready
 
     def pread(self, offset: int, length: int) -> bytes:
         """Up to `length` stored octets from `offset` on, without moving what `readinto` reads next."""
@@ -128,18 +172,22 @@ class StoredFile:
             self._file.close()
 
 
-def open_stored(source: str | os.PathLike[str] | BinaryIO) -> StoredFile:
+Kind = Callable[[BinaryIO, str, bool], StoredFile]
+"""What makes a StoredFile of a stream, its name, and whether it is owned."""
+
+
+def open_stored(source: str | os.PathLike[str] | BinaryIO, kind: Kind = StoredFile) -> StoredFile:
     """Open a path, or take a binary stream as it stands; "-" is standard input. CaptureError where that
     fails.
     """
     if not isinstance(source, str | os.PathLike):
         name = getattr(source, "name", None)
-        return StoredFile(source, name if isinstance(name, str) else "<stream>", is_owned=False)
+        return kind(source, name if isinstance(name, str) else "<stream>", False)
     path = os.fspath(source)
     if path == "-":
-        return StoredFile(sys.stdin.buffer, "-", is_owned=False)
+        return kind(sys.stdin.buffer, "-", False)
     try:
-        return StoredFile(open(path, "rb", buffering=0), path, is_owned=True)
+        return kind(open(path, "rb", buffering=0), path, True)
     except IsADirectoryError:
         raise CaptureError(f"{path}: this is a directory; name the capture files in it") from None
     except FileNotFoundError:

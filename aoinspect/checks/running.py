@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -35,18 +35,24 @@ def run_jobs(jobs: Sequence[Job], processes: int | None = None) -> Iterator[Resu
     """The results of each job, in order, as they are there; one job may be several checks.
 
     `processes` is how many run at the same time; None: as many as there are processors. With 1, or with one job, all
-    runs in this process.
+    runs in this process; and so does what is left where a process is killed, or none can be started.
     """
     count = min(len(jobs), processes or os.cpu_count() or 1)
     if count <= 1:
         yield from map(run_job, jobs)
         return
+    done = 0
     with ProcessPoolExecutor(count) as pool:
         try:
-            yield from pool.map(_run_beside_others, jobs)
+            for results in pool.map(_run_beside_others, jobs):
+                done += 1
+                yield results
+        except (BrokenExecutor, BlockingIOError):
+            pool.shutdown(wait=False, cancel_futures=True)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    yield from map(run_job, jobs[done:])
 
 
 def _run_beside_others(job: Job) -> Results:

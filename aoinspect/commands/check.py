@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoinspect.commands.shared import (
@@ -222,9 +221,11 @@ def _document(results: Sequence[CheckResult], form: str) -> str:
 
 
 def _write(results: Sequence[CheckResult], options: argparse.Namespace) -> None:
+    from aoinspect.report.whole_text import write_whole_text
+
     for form, path in options.output:
         try:
-            Path(path).write_text(_document(results, form), encoding="utf-8", errors="backslashreplace")
+            write_whole_text(path, _document(results, form), errors="backslashreplace")
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
 

@@ -136,7 +136,9 @@ def _write(page: str, path: str) -> None:
     if path == "-":
         sys.stdout.write(page)
         return
+    from aoinspect.report.whole_text import write_whole_text
+
     try:
-        Path(path).write_text(page, encoding="utf-8")
+        write_whole_text(path, page)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None

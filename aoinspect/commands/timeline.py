@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoinspect.commands.shared import (
@@ -153,6 +152,7 @@ def _damage(capture: CaptureCounts) -> str:
 
 
 def _print_text(pictures: list[Picture], report: Report, options: argparse.Namespace, shared: SharedParts) -> None:
+    from aoinspect.report.text import nothing_protected
     from aoinspect.report.timeline_text import glyphs_for, timeline_lines
 
     console = shared.open_console()
@@ -164,7 +164,7 @@ def _print_text(pictures: list[Picture], report: Report, options: argparse.Names
         for line in timeline_lines(picture, report, width, glyphs=glyphs, list_all=options.all):
             console.print(line, soft_wrap=True)
     if not report.connections:
-        console.print("nothing here is protected: no segment carries an AO or MD5 option")
+        console.print(nothing_protected(report))
 
 
 def _plain_width() -> int:
@@ -203,7 +203,9 @@ def _write(document: str, path: str | None) -> None:
     if path is None or path == "-":
         sys.stdout.write(document)
         return
+    from aoinspect.report.whole_text import write_whole_text
+
     try:
-        Path(path).write_text(document, encoding="utf-8")
+        write_whole_text(path, document)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None

@@ -7,10 +7,14 @@ place, since keys come from there.
 from __future__ import annotations
 
 import argparse
+import gc
 from functools import partial
 
 from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, read_more_keys
 from aoinspect.errors import CaptureError
+
+_GARBAGE_AFTER = 20_000
+"""New objects between two looks for garbage. A report makes many that live; looking for garbage stops all threads."""
 
 
 def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> argparse.ArgumentParser:
@@ -52,6 +56,9 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     demand_terminal()
     session = Session(options.capture, store, registry, spool=spool, recovery_budget=options.recover_isn)
     app = InspectApp(session, partial(read_more_keys, options=options))
+    # What was loaded up to here stays; looking through it for garbage again and again would hold keys up.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_AFTER, 20, 50)
     problem = app.run()
     if app.crash is not None:
         raise app.crash

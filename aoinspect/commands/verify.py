@@ -29,12 +29,13 @@ from aoinspect.commands.shared import (
     limits_of,
     tell_what_is_not_searched,
 )
-from aoinspect.errors import CaptureError
+from aoinspect.errors import CaptureError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from aoinspect.capture.reader import CaptureReader
+    from aoinspect.commands.event_lines import JsonTeller
     from aoinspect.engine.filtering import Filter
     from aoinspect.engine.pipeline import Analyzer, CaptureCounts
     from aoinspect.engine.recovery import Recovery
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from aoinspect.progress import Interruption
     from aoinspect.report.model import Report
     from dissectors.registry import Registry
+
+EVENT_KINDS = ("segment", "connection", "verdict", "transition", "sne", "finding", "summary")
+"""The types of objects that lines can be about."""
 
 POLICIES = ("rfc", "linux", "observe")
 """The engine's `Policy`, told here so that a usage error need not load the engine."""
@@ -54,7 +58,8 @@ exit status:
   2    the command line or a key file cannot be used
   3    the capture cannot be read
   4    nothing is wrong, but something could not be checked
-  130  interrupted; what was read until then is printed
+  130  interrupted; what was read until then is printed (with --follow, SIGINT and SIGTERM are the
+       normal end, and the verdicts decide)
 """
 
 
@@ -82,9 +87,30 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
         default=POLICIES[0],
         help="whose expectations of key selection the findings hold both ends to (default: rfc; observe: nobody's)",
     )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="a pipe, or a file that is still being written: tell what happens as it comes, until SIGINT or the pipe's "
+        "end, and sum up (docs/follow.md)",
+    )
+    parser.add_argument(
+        "--events",
+        metavar="LIST",
+        type=event_kinds,
+        help=f"what lines are about, of {','.join(EVENT_KINDS)} or all (default: segment; with --follow the others)",
+    )
     parser.add_argument("--all", action="store_true", help="text: list every problem and every connection")
     parser.set_defaults(run=partial(run, shared=shared))
     return parser
+
+
+def event_kinds(text: str) -> frozenset[str]:
+    """The kinds that LIST names; argparse's error where one does not exist."""
+    kinds = frozenset(EVENT_KINDS) if text == "all" else frozenset(text.split(","))
+    unknown = kinds.difference(EVENT_KINDS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{min(unknown)!r} is none of {', '.join(EVENT_KINDS)}, all")
+    return kinds
 
 
 def run(options: argparse.Namespace, shared: SharedParts) -> int:
@@ -93,6 +119,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     CaptureError where nothing of any capture can be read, UsageError where standard input is named twice.
     """
     demand_one_stdin(options.captures)
+    _demand_sense(options)
     chosen = filter_of(options)
     # A key file that cannot be used is told before anything heavy is loaded.
     store = shared.load_keys(options)
@@ -104,6 +131,10 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     from aoinspect.progress import Interruption
     from aoinspect.report.model import build_report
 
+    if options.follow:
+        from aoinspect.commands.follow import follow
+
+        return follow(options, store, registry, chosen, shared)
     searches = bool(store.peers and options.recover_isn and can_be_read_again(options.captures))
     is_lines = options.format == "jsonl"
     recovery = None
@@ -117,17 +148,38 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
             if is_lines or (recovery is not None and recovery.found):
                 analyzer = reading.read(store if recovery is None else recovery.extend(store), prints_lines=is_lines)
     report = build_report(analyzer, Policy(options.policy), recovery)
-    if report.unread_captures == report.captures and not report.is_interrupted:
-        raise CaptureError(
-            "\n".join(f"{capture.path}: nothing can be read: {_damage(capture)}" for capture in report.captures)
-        )
-    _print_report(report, options, shared.open_console)
+    demand_something_read(report)
+    if reading.teller is not None:
+        reading.teller.finish(report)
+    print_report_as(report, options, shared.open_console)
     if workers.problem is not None:
         shared.tell(f"warning: {workers.problem}")
     if not options.quiet:
-        _narrate(report, registry, shared.tell, is_text=options.format == "text")
+        narrate(report, registry, shared.tell, is_text=options.format == "text")
     tell_what_is_not_searched(analyzer, options, shared.tell)
     return report.exit_code
+
+
+def _demand_sense(options: argparse.Namespace) -> None:
+    """UsageError where --follow and --events are asked for what they cannot do."""
+    if options.follow and len(options.captures) > 1:
+        raise UsageError(
+            "--follow: one capture can be followed, not several: join them with mergecap, or run once each"
+        )
+    if options.events is not None and options.format == "json":
+        raise UsageError("--events: --format json is one report at the end; events are lines: --format jsonl or text")
+    if options.events is not None and options.format == "text" and not options.follow:
+        raise UsageError("--events: text has events only with --follow; otherwise use --format jsonl")
+    if options.events is not None and options.format == "text" and "segment" in options.events:
+        raise UsageError("--events: segments are told with --format jsonl only")
+
+
+def demand_something_read(report: Report) -> None:
+    """CaptureError where nothing of any capture could be read."""
+    if report.captures and report.unread_captures == report.captures and not report.is_interrupted:
+        raise CaptureError(
+            "\n".join(f"{capture.path}: nothing can be read: {_damage(capture)}" for capture in report.captures)
+        )
 
 
 class _Reading:
@@ -148,13 +200,16 @@ class _Reading:
         self._chosen = chosen
         self._interruption = interruption
         self._workers = workers
+        self.teller: JsonTeller | None = None
+        """What printed lines, if something did."""
 
     def read(self, store: KeyStore, *, prints_lines: bool) -> Analyzer:
         """All captures through an analyser of `store`'s keys; segments are printed as they come if asked for."""
+        from aoinspect.commands.event_lines import JsonTeller
+        from aoinspect.engine.findings import Policy
         from aoinspect.engine.reading import analyse
         from aoinspect.engine.table import Rows
         from aoinspect.progress import InterruptibleAnalyzer, ProgressBar
-        from aoinspect.report.json_form import SegmentLines
 
         interruption = self._interruption
         analyzer = InterruptibleAnalyzer(
@@ -168,13 +223,15 @@ class _Reading:
             limits=limits_of(self._options),
         )
         apply_filter(self._chosen, analyzer)
-        lines = SegmentLines(analyzer, names_captures=len(self._captures) > 1)
+        if prints_lines:
+            kinds = self._options.events or frozenset({"segment"})
+            policy = Policy(self._options.policy)
+            self.teller = JsonTeller(analyzer, kinds, policy, names_captures=len(self._captures) > 1)
 
         def print_rows(rows: Rows) -> None:
+            assert self.teller is not None
             with interruption.held():
-                sys.stdout.writelines(f"{line}\n" for line in lines.lines(rows))
-                # Whoever reads a live pipe's verdicts wants them now.
-                sys.stdout.flush()
+                self.teller.take(rows)
 
         def after_batch(reader: CaptureReader) -> None:
             bar.update(reader)
@@ -207,7 +264,8 @@ def _wants_bar(options: argparse.Namespace) -> bool:
     return bool(not options.quiet and sys.stderr.isatty() and not (options.format == "jsonl" and sys.stdout.isatty()))
 
 
-def _print_report(report: Report, options: argparse.Namespace, open_console: Callable[[], Console]) -> None:
+def print_report_as(report: Report, options: argparse.Namespace, open_console: Callable[[], Console]) -> None:
+    """The Report as JSON or as text; lines have told it already."""
     if options.format == "json":
         from aoinspect.report.json_form import report_json
 
@@ -218,7 +276,7 @@ def _print_report(report: Report, options: argparse.Namespace, open_console: Cal
         print_report(report, open_console(), list_all=options.all)
 
 
-def _narrate(report: Report, registry: Registry, tell: Callable[[str], None], *, is_text: bool) -> None:
+def narrate(report: Report, registry: Registry, tell: Callable[[str], None], *, is_text: bool) -> None:
     """What stdout does not say, in this form."""
     for problem in registry.problems:
         tell(f"warning: {problem}")

@@ -285,6 +285,7 @@ class _BatchJudge:
             rest = progress.by_group(rest)
             progress.positions[rest] = progress.chain(rest)
             self._set_references(rest)
+            progress.positions[rest] = progress.not_before_start(rest)
 
     def _set_references(self, rows: I64) -> None:
         """Remembers the last position of each connection and side for what follows."""

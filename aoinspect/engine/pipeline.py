@@ -63,6 +63,8 @@ class CaptureCounts:
     is_without_times: bool = False
     first_time_ns: int | None = None
     """Time of the first frame, of whatever protocol."""
+    last_time_ns: int = 0
+    """Time of the last."""
     old_option_segments: int = 0
     """TCP segments, protected or not, with the option of draft-bonica-tcp-auth (kind 253 or 254)."""
     first_old_option_frame: int = 0
@@ -166,6 +168,7 @@ class Analyzer:
         capture = self.captures[number]
         if capture.first_time_ns is None and len(batch):
             capture.first_time_ns = int(batch.times_ns[0])
+        capture.last_time_ns = int(batch.times_ns[-1]) if len(batch) else capture.last_time_ns
         capture.is_without_times |= bool((batch.times_ns == 0).any())
         capture.frames += len(batch)
         self.totals.frames += len(batch)
@@ -212,6 +215,11 @@ class Analyzer:
             is_unplaced = judgement.reasons == Reason.ISN_UNKNOWN
             self.unplaced.note_batch(segments, progress.pairs, sides, judgement.connections, is_unplaced)
             return self._read_off(segments, sides, judgement)
+
+    def forget_long_macs(self) -> None:
+        """Lets go of `long_macs`, once the rows that they belong to are printed."""
+        if self.long_macs:
+            self.long_macs = {}
 
     def _payload_of(self, frame: Frame) -> bytes | None:
         """The TCP payload of one frame, or None where it is not whole in it."""

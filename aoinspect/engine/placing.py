@@ -97,6 +97,13 @@ class BatchProgress:
         offsets = bases - (travelled[firsts] - steps[firsts]).view(np.uint64)
         return np.repeat(offsets, counts) + travelled.view(np.uint64)
 
+    def not_before_start(self, rows: I64) -> U64:
+        """The positions that `chain` gave `rows`; what lies before the start of its connection is at SNE 0."""
+        positions = self.positions[rows]
+        is_before_zero = positions.view(np.int64) < 0
+        is_before_zero &= self.conns.sne_hints[self.connections[rows], self.sides[rows]] < _HALF_SPACE
+        return np.where(is_before_zero, self.segments.seqs[rows].astype(np.uint64), positions)
+
     def by_group(self, rows: I64) -> I64:
         """`rows` (not empty), those of one direction together and in capture order."""
         return rows[stable_order(self.groups(rows))]

@@ -8,7 +8,7 @@ processors share the work. What is found becomes a `[[connection]]`, and the cap
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -85,7 +85,8 @@ def recover_isns(
     """Searches the ISNs of every connection that `analyzer` could not place.
 
     `executor` runs the search; by default a pool of as many processes as there are processors, started only if there
-    is anything to search. KeyboardInterrupt ends the search and keeps what was found.
+    is anything to search. KeyboardInterrupt ends the search and keeps what was found. Where workers die, or cannot be
+    started, the search goes on in this process with the same outcome.
     """
     searches = [
         _Search(analyzer, connection, segments)
@@ -104,7 +105,7 @@ def recover_isns(
     own_executor = None if executor is not None else process_pool(processors())
     is_interrupted = False
     try:
-        _run_rounds(searches, spending, executor or own_executor)
+        _run_rounds(searches, spending, _Workers(executor or own_executor))
     except KeyboardInterrupt:
         is_interrupted = True
     finally:
@@ -138,6 +139,37 @@ class _Spending:
         if self._progress is not None:
             self._progress(self.spent, self.budget)
         return True
+
+
+Isns = tuple[int, int]
+"""Own and peer's."""
+
+
+class _Workers:
+    """Whoever does the searching: an executor, and this process once the executor has broken."""
+
+    def __init__(self, executor: Executor | None) -> None:
+        self._executor = executor
+
+    def submit(self, task: SearchTask, first: int, last: int) -> Future[Isns | None] | None:
+        """The search under way; None where it waits for `result`."""
+        if self._executor is None:
+            return None
+        try:
+            return self._executor.submit(search, task, first, last)
+        except (BrokenExecutor, OSError):
+            # A worker was killed, or the machine has no room for another process.
+            self._executor = None
+            return None
+
+    def result(self, future: Future[Isns | None] | None, task: SearchTask, first: int, last: int) -> Isns | None:
+        """What the search came to; it is done here and now where nobody else does it."""
+        if future is not None:
+            try:
+                return future.result()
+            except BrokenExecutor:
+                self._executor = None
+        return search(task, first, last)
 
 
 class _Search:
@@ -240,8 +272,7 @@ class _Search:
         return True
 
 
-def _run_rounds(searches: list[_Search], spending: _Spending, executor: Executor | None) -> None:
-    assert executor is not None
+def _run_rounds(searches: list[_Search], spending: _Spending, workers: _Workers) -> None:
     bounds = iter(_bounds())
     open_searches = list(searches)
     while open_searches:
@@ -252,7 +283,7 @@ def _run_rounds(searches: list[_Search], spending: _Spending, executor: Executor
             allowance = (spending.budget - spending.spent) // (len(open_searches) - position)
             affordable = _affordable_bound(one, bound, allowance)
             if affordable > one.bound:
-                _search_up_to(one, affordable, spending, executor)
+                _search_up_to(one, affordable, spending, workers)
             if one.found is None and affordable == bound:
                 still_open.append(one)
         open_searches = still_open
@@ -278,20 +309,19 @@ def _affordable_bound(one: _Search, bound: int, allowance: int) -> int:
     return low
 
 
-def _search_up_to(one: _Search, bound: int, spending: _Spending, executor: Executor) -> None:
+def _search_up_to(one: _Search, bound: int, spending: _Spending, workers: _Workers) -> None:
     """Searches sums from where the search stands up to `bound`. The whole stretch is paid for, found early or not."""
     for segment, name, task in one.tasks:
         if not spending.take(task.cost(one.bound, bound)):
             return
-        pending: list[Future[tuple[int, int] | None]] = [
-            executor.submit(search, task, first, last) for first, last in _chunks(task, one.bound, bound)
-        ]
+        pending = [(workers.submit(task, first, last), first, last) for first, last in _chunks(task, one.bound, bound)]
         # In the order of the chunks, so that the answer does not depend on which worker is quick.
-        for position, future in enumerate(pending):
-            isns = future.result()
+        for position, (future, first, last) in enumerate(pending):
+            isns = workers.result(future, task, first, last)
             if isns is not None and one.confirm(segment, name, isns):
-                for later in pending[position + 1 :]:
-                    later.cancel()
+                for later, _, _ in pending[position + 1 :]:
+                    if later is not None:
+                        later.cancel()
                 return
     one.bound = bound
 

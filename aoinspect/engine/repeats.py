@@ -24,6 +24,9 @@ from aoinspect.errors import CaptureError
 HISTORY_ROWS = 65_536
 """Verified segments among which the original of a retransmission is looked for."""
 
+_JOINED_SHARE = 8
+"""The part of the history up to which its batches are joined: a live pipe may give one for each frame."""
+
 COMPARISON_LIMIT = 1_024
 """Pairs of segments that one capture's end reads again to compare; the first ones count."""
 
@@ -240,12 +243,26 @@ class Repeats:
         self._fronts[codes] = np.maximum(self._fronts[codes], np.maximum.reduceat(ends, starts))
         self._remember_acks(batch.codes, acks, times)
         self._history.append(batch)
+        self._join_small_batches()
         self._row_count += len(ends)
         while (
             self._history
             and self._history[0].first_index + len(self._history[0].codes) < self._row_count - HISTORY_ROWS
         ):
             self._history.pop(0)
+
+    def _join_small_batches(self) -> None:
+        """Joins the last batches of the history, as a binary counter carries: their number stays logarithmic."""
+        history = self._history
+        while len(history) > 1:
+            older, newer = history[-2:]
+            if (
+                len(older.codes) > len(newer.codes)
+                or len(older.codes) + len(newer.codes) > HISTORY_ROWS // _JOINED_SHARE
+            ):
+                return
+            columns = (np.concatenate([getattr(older, name), getattr(newer, name)]) for name in _Batch._fields[1:])
+            history[-2:] = [_Batch._make((older.first_index, *columns))]
 
     def _remember_acks(self, codes: I64, acks: I64, times: I64) -> None:
         """Keeps each side's last acknowledgment number, and when it was first sent."""

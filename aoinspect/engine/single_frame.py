@@ -2,8 +2,8 @@
 
 A face that shows a single packet wants its octets, which no column of the table holds. A frame that has a row is read
 again at `Rows.offset` (`CaptureReader.frame_at`); any other frame is found by walking the file once more (`frame_of`),
-and so are the pieces of a fragmented datagram (`datagram_of`): second passes that only read, a fraction of the first.
-A pipe is copied to a temporary file before the first pass, since it cannot be read twice.
+and so are the pieces of fragmented datagrams (`datagram_of`, `pieces_of`): second passes that only read, a fraction of
+the first. A pipe is copied to a temporary file before the first pass, since it cannot be read twice.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import stat
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -42,6 +43,7 @@ class CaptureSource:
         self.path = path
         """As given; "-" for standard input."""
         self._spool: IO[bytes] | None = None
+        self._status: os.stat_result | None = None
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -53,11 +55,16 @@ class CaptureSource:
         self._opened.close()
 
     def open(self) -> CaptureReader:
-        """A reader from the capture's start. CaptureError as `open_capture` has it."""
+        """A reader from the capture's start.
+
+        CaptureError as `open_capture` has it, and where another file lies there since the first time, or less of it.
+        """
         if self._spool is None and self._is_pipe():
             self._spool = self._copy()
         if self._spool is None:
-            return self._opened.enter_context(open_capture(self.path))
+            reader = self._opened.enter_context(open_capture(self.path))
+            self._demand_same_file()
+            return reader
         self._spool.seek(0)
         try:
             return self._opened.enter_context(open_capture(cast(BinaryIO, self._spool)))
@@ -65,6 +72,17 @@ class CaptureSource:
             # A temporary file has no name that would mean anything to the user.
             _, _, what = str(error).partition(": ")
             raise CaptureError(f"{self.path}: {what}") from None
+
+    def _demand_same_file(self) -> None:
+        """What one pass says of frames must not be applied to those of another file. A capture may grow meanwhile."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return  # It was opened: what was open is read on.
+        first = self._status = self._status or status
+        is_same = os.path.samestat(first, status) and status.st_size >= first.st_size
+        if not is_same or (status.st_size == first.st_size and status.st_mtime_ns != first.st_mtime_ns):
+            raise CaptureError(f"{self.path}: the file was changed while it was being read; run this again")
 
     def _is_pipe(self) -> bool:
         if self.path == "-":
@@ -155,30 +173,46 @@ def datagram_of(source: CaptureSource, number: int, registry: Registry) -> Whole
 
     None where the datagram's first piece is not in the capture.
     """
-    search = _DatagramSearch(number)
+    for datagram, frames in _datagrams(source, registry):
+        if number in frames:
+            return _whole(datagram, frames)
+    return None
+
+
+def pieces_of(source: CaptureSource, rows_frames: Collection[int], registry: Registry) -> set[int]:
+    """Numbers of all frames with a piece of the datagrams whose segments have rows of the frames `rows_frames`.
+
+    By a second pass over the capture; without fragments there are none.
+    """
+    found: set[int] = set()
+    for datagram, frames in _datagrams(source, registry):
+        if datagram.frame in rows_frames:
+            found.update(frames)
+    return found
+
+
+def _datagrams(source: CaptureSource, registry: Registry) -> Iterator[tuple[Datagram, tuple[int, ...]]]:
+    """Every datagram that came in pieces, with the numbers of their frames, once it is settled."""
+    following = _PieceFrames()
     locator = Locator(registry)
     for batch in source.open().batches():
         _, fragments = locator.locate(batch)
-        if fragments is not None and search.take(batch, fragments):
-            break
-    else:
-        search.finish()
-    return search.found
+        if fragments is not None:
+            yield from following.take(batch, fragments)
+    yield from following.finish()
 
 
-class _DatagramSearch:
-    """Puts all datagrams of a capture together until the one with a piece in frame `number` is settled."""
+class _PieceFrames:
+    """Puts datagrams together, and remembers which frames their pieces came in."""
 
-    def __init__(self, number: int) -> None:
-        self.found: WholeDatagram | None = None
-        self._number = number
+    def __init__(self) -> None:
         self._reassembler = Reassembler()
         self._frames: dict[bytes, list[int]] = defaultdict(list)
         """Identity of a datagram -> frames of its pieces since it was last completed or given up."""
         self._opened_ns: dict[bytes, int] = {}
 
-    def take(self, batch: FrameBatch, fragments: FragmentPieces) -> bool:
-        """Takes a batch's fragments; whether the search is over."""
+    def take(self, batch: FrameBatch, fragments: FragmentPieces) -> Iterator[tuple[Datagram, tuple[int, ...]]]:
+        """The datagrams that a batch's fragments settle."""
         for position in range(len(fragments.indices)):
             piece = FragmentPieces(*(column[position : position + 1] for column in fragments))
             frame = batch.first_frame + int(piece.indices[0])
@@ -191,27 +225,19 @@ class _DatagramSearch:
                 self._opened_ns[identity] = now_ns
             self._frames[identity].append(frame)
             completed, abandoned = self._reassembler.add(batch, piece)
-            if self._settle(abandoned):
-                return True
+            yield from self._incomplete(abandoned)
             if completed:
-                frames = tuple(self._frames.pop(identity))
-                if self._number in frames:
-                    self.found = _whole(completed[0], frames)
-                    return True
-        return False
+                yield completed[0], tuple(self._frames.pop(identity))
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[tuple[Datagram, tuple[int, ...]]]:
         """What is still incomplete when the capture ends."""
-        self._settle(self._reassembler.finish())
+        yield from self._incomplete(self._reassembler.finish())
 
-    def _settle(self, incomplete: list[Datagram]) -> bool:
-        for datagram in incomplete:
+    def _incomplete(self, datagrams: list[Datagram]) -> Iterator[tuple[Datagram, tuple[int, ...]]]:
+        for datagram in datagrams:
             identity = next((identity for identity, frames in self._frames.items() if datagram.frame in frames), None)
-            frames = () if identity is None else tuple(self._frames.pop(identity))
-            if self._number in frames:
-                self.found = _whole(datagram, frames)
-                return True
-        return False
+            if identity is not None:
+                yield datagram, tuple(self._frames.pop(identity))
 
 
 def _whole(datagram: Datagram, pieces: tuple[int, ...]) -> WholeDatagram:

@@ -76,6 +76,8 @@ class Tallies:
         """Connection -> candidate -> capture and frame of the first segment that the receiving end's keys drop."""
         self.connection_count = 0
         """Connections that have a segment, numbered in the order of their first."""
+        self.indices: list[int] = []
+        """Number -> row in the engine's columns."""
         self._columns = Columns(_PER_CONNECTION)
 
     def column(self, name: str) -> I64:
@@ -90,6 +92,7 @@ class Tallies:
         if len(fresh):
             distinct, firsts = np.unique(fresh, return_index=True)
             distinct = distinct[np.argsort(firsts)]
+            self.indices.extend(distinct.tolist())
             numbers[distinct] = self.connection_count + np.arange(len(distinct))
             self.connection_count += len(distinct)
 

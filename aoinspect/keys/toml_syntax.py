@@ -47,6 +47,9 @@ _POSITION = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 _ASSIGNMENT = re.compile(r"[ \t]*([A-Za-z0-9_-]+)")
 _LONG_NUMBER = re.compile(r"[0-9_]{640}")
 _DEEP_NESTING = re.compile(r"(?:[\[{][^\[{\]}\n]*){30}|(?:\.[^.\n]*){30}|(?:\[\s*){30}")
+_MOST_PARTS = 100
+"""Parts of one dotted key. Every part costs tomllib a look at all before it, so that 60 KB of them take ten seconds."""
+_DOTTED = re.compile(rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{_MOST_PARTS}}}""")
 _MOST_ERRORS = 20
 """Every error costs one more parse of the whole text."""
 
@@ -77,6 +80,9 @@ def parse_toml(text: str) -> TomlText:
     On a line with an error the key keeps a value without meaning; `problems` has these lines.
     """
     problems: list[SyntaxProblem] = []
+    for number, written in enumerate(text.split("\n"), 1):
+        if written.count(".") >= _MOST_PARTS and _DOTTED.search(written):
+            return TomlText(None, text, (SyntaxProblem(number, f"a key of more than {_MOST_PARTS} parts"),))
     while True:
         try:
             return TomlText(dict(tomllib.loads(text)), text, tuple(problems))

@@ -27,6 +27,7 @@ from aoinspect.report.structure import (
     canonical_order,
     split_peer,
 )
+from aoinspect.report.whole_text import write_whole_text
 
 SCHEMA = "aoinspect.baseline/1"
 MOST_OCTETS = 64 << 20
@@ -52,7 +53,8 @@ def load_baseline(path: str | os.PathLike[str]) -> Baseline:
         document = json.loads(octets.decode("utf-8"))
     except json.JSONDecodeError as error:
         raise BaselineError(f"{name}:{error.lineno}: column {error.colno}: this is no JSON; write it anew") from None
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
+        # Also integers of more digits than Python converts.
         raise BaselineError(f"{name}: this is no JSON in UTF-8; --update writes it anew") from None
     return _Reader(name).baseline(document)
 
@@ -64,7 +66,7 @@ def save_baseline(baseline: Baseline, path: str | os.PathLike[str]) -> bool:
     try:
         if target.exists() and target.read_text(encoding="utf-8", errors="replace") == text:
             return False
-        target.write_text(text, encoding="utf-8")
+        write_whole_text(target, text)
     except OSError as error:
         raise BaselineError(f"{target}: cannot be written: {error.strerror}") from None
     return True

@@ -16,7 +16,7 @@ from aoinspect.engine.pipeline import Analyzer, CaptureCounts
 from aoinspect.engine.results import DIRECTIONS, ConnectionResult, EndResult, KeyRun, KeyTransition
 from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import NO_MKT, IsnSource, Method, Reason, Verdict
-from aoinspect.report.model import SCHEMA, Report, iso_time
+from aoinspect.report.model import SCHEMA, Report, ReportTotals, iso_time
 
 if TYPE_CHECKING:
     from aoinspect.engine.recovery import Recovery
@@ -38,25 +38,14 @@ _FLAG_LETTERS = (
 def report_object(report: Report) -> JsonObject:
     """The Report as plain dictionaries and lists, ready for `json.dumps`."""
     several = len(report.captures) > 1
-    totals = report.totals
     return {
         "schema": SCHEMA,
         "keys": list(report.key_files),
         "interrupted": report.is_interrupted,
-        "captures": [_capture(capture) for capture in report.captures],
-        "totals": {
-            "frames": totals.frames,
-            "tcp_segments": totals.tcp_segments,
-            "ao_segments": totals.ao_segments,
-            "md5_segments": totals.md5_segments,
-            **totals.verdicts,
-            "ends_disagree": totals.refused,
-            "incomplete_datagrams": totals.incomplete_datagrams,
-            "untracked": totals.untracked,
-            **({} if totals.duplicates is None else {"duplicates": totals.duplicates}),
-        },
+        "captures": [capture_object(capture) for capture in report.captures],
+        "totals": totals_object(report.totals),
         "connections": _connections(report, several),
-        "findings": [_finding(finding, several) for finding in report.findings],
+        "findings": [finding_object(finding, several) for finding in report.findings],
         "recovery": None if report.recovery is None else _recovery(report.recovery),
     }
 
@@ -91,7 +80,23 @@ def report_json(report: Report) -> str:
     return json.dumps(report_object(report), indent=1, ensure_ascii=False)
 
 
-def _capture(capture: CaptureCounts) -> JsonObject:
+def totals_object(totals: ReportTotals) -> JsonObject:
+    """A member `totals`."""
+    return {
+        "frames": totals.frames,
+        "tcp_segments": totals.tcp_segments,
+        "ao_segments": totals.ao_segments,
+        "md5_segments": totals.md5_segments,
+        **totals.verdicts,
+        "ends_disagree": totals.refused,
+        "incomplete_datagrams": totals.incomplete_datagrams,
+        "untracked": totals.untracked,
+        **({} if totals.duplicates is None else {"duplicates": totals.duplicates}),
+    }
+
+
+def capture_object(capture: CaptureCounts) -> JsonObject:
+    """One of `captures`."""
     damage = capture.damage
     return {
         "path": capture.path,
@@ -122,8 +127,8 @@ def _connections(report: Report, several: bool) -> list[JsonObject]:
 def _connection(connection: ConnectionResult, several: bool) -> JsonObject:
     return {
         "id": connection.id,
-        "a": _end(connection.a),
-        "b": _end(connection.b),
+        "a": end_object(connection.a),
+        "b": end_object(connection.b),
         "opened_by": connection.opened_by,
         "isn_source": None if connection.isn_source is IsnSource.UNKNOWN else connection.isn_source.word,
         **_frame("first_", connection.first_capture, connection.first_frame, several),
@@ -136,11 +141,12 @@ def _connection(connection: ConnectionResult, several: bool) -> JsonObject:
         "reasons": connection.reasons,
         "ends_disagree": connection.refused,
         "runs": [_run(run, several) for run in connection.runs],
-        "transitions": [_transition(transition, several) for transition in connection.transitions],
+        "transitions": [transition_object(transition, several) for transition in connection.transitions],
     }
 
 
-def _end(end: EndResult) -> JsonObject:
+def end_object(end: EndResult) -> JsonObject:
+    """A member `a` or `b`."""
     return {"address": end.address, "port": end.port, "isn": end.isn}
 
 
@@ -166,7 +172,8 @@ def _run(run: KeyRun, several: bool) -> JsonObject:
     }
 
 
-def _transition(transition: KeyTransition, several: bool) -> JsonObject:
+def transition_object(transition: KeyTransition, several: bool) -> JsonObject:
+    """One of a connection's `transitions`; `several`: with its capture."""
     return {
         **_frame("", transition.capture, transition.frame, several),
         "time": iso_time(transition.time_ns),
@@ -179,7 +186,8 @@ def _transition(transition: KeyTransition, several: bool) -> JsonObject:
     }
 
 
-def _finding(finding: Finding, several: bool) -> JsonObject:
+def finding_object(finding: Finding, several: bool) -> JsonObject:
+    """One of `findings`; `several`: with its capture."""
     return {
         "ident": finding.ident,
         "severity": finding.severity.value,
@@ -205,12 +213,14 @@ class SegmentLines:
     """
 
     def __init__(self, analyzer: Analyzer, *, names_captures: bool = False) -> None:
-        """`names_captures`: the run has several captures, so each frame has its capture's index beside it."""
+        """`names_captures`: the run has several captures, so each frame has its capture's index beside it.
+
+        Where that is not known beforehand, those of the first capture do without.
+        """
         self._analyzer = analyzer
         self._names_captures = names_captures
         self._ends: dict[tuple[int, int], tuple[str, str]] = {}
         """(connection, side that is a) -> a and b. The opener may become known while the connection is read."""
-        self._indices: dict[int, int] = {}
 
     def lines(self, rows: Rows) -> Iterator[str]:
         """The objects of `rows`, one JSON text each, without line ends."""
@@ -232,7 +242,7 @@ class SegmentLines:
                 {
                     "type": "segment",
                     "frame": row["frame"],
-                    **({"capture": row["capture"]} if self._names_captures else {}),
+                    **({"capture": row["capture"]} if self._names_captures or row["capture"] else {}),
                     "time": iso_time(row["time_ns"]),
                     "connection": row["connection"],
                     "direction": DIRECTIONS[row["direction"]],
@@ -257,10 +267,7 @@ class SegmentLines:
             )
 
     def _ends_of(self, connection: int, a_sides: I8) -> tuple[str, str]:
-        if connection not in self._indices:
-            numbers = self._analyzer.tallies.column("number").tolist()
-            self._indices = {number: index for index, number in enumerate(numbers)}
-        index = self._indices[connection]
+        index = self._analyzer.tallies.indices[connection]
         a_side = int(a_sides[index])
         known = self._ends.get((connection, a_side))
         if known is None:

@@ -158,8 +158,7 @@ class _Page:
         if totals.duplicates is not None:
             yield Text(f"{totals.duplicates} copies of segments left out (--dedupe)")
         if not totals.protected_segments:
-            uncovered = ", and no [[peer]] covers one" if report.has_keys else ""
-            yield Text(f"nothing here is protected: no segment carries an AO or MD5 option{uncovered}")
+            yield Text(nothing_protected(report))
             return
         if not report.has_keys:
             yield Text("no keys given: nothing was verified (--keys FILE)")
@@ -381,3 +380,11 @@ def _listed(names: Sequence[str]) -> str:
     if len(names) <= LISTED_KEYS:
         return ", ".join(names)
     return f"{', '.join(names[: LISTED_KEYS - 1])}, {len(names) - LISTED_KEYS + 1} more"
+
+
+def nothing_protected(report: Report) -> str:
+    """Why there is nothing to tell of."""
+    if report.is_filtered:
+        return "the filter chooses no segment of a protected connection"
+    uncovered = ", and no [[peer]] covers one" if report.has_keys else ""
+    return f"nothing here is protected: no segment carries an AO or MD5 option{uncovered}"

@@ -49,9 +49,7 @@ ACTIONS = (
         Action(f"view('{view.value}')", (str(number),), f"View {view.value}", f"the {view.value} view")
         for number, view in enumerate(View, 1)
     ),
-    Action(
-        "filter", ("slash",), "Filter packets", "show only packets that a filter selects (docs/filter.md)", (), True
-    ),
+    Action("filter", ("slash",), "Filter", "show only packets that a filter selects (docs/filter.md)", (), True),
     Action("clear_filter", ("X",), "Clear filter", "show all packets again"),
     Action("find", ("ctrl+f",), "Find", "find packets by a filter, or text in the other lists"),
     Action("find_next", ("n",), "Find next", "the next match"),
@@ -69,9 +67,10 @@ ACTIONS = (
     Action(
         "apply_correction", ("A",), "Apply correction", "check again with what the explanation corrects in the keys"
     ),
-    Action("load_keys", ("o",), "Load key file", "check again with another key file", (), True),
-    Action("add_keys", ("O",), "Add key file", "check again with one more key file"),
+    Action("load_keys", ("o",), "Load keys", "check again with another key file or router configuration", (), True),
+    Action("add_keys", ("O",), "Add keys", "check again with one more key file"),
     Action("edit_key", ("i",), "Edit key", "change the chosen key, and check again", (View.KEYS,)),
+    Action("only_key", ("p",), "Packets of this key", "show only packets under the chosen key", (View.KEYS,)),
     Action("new_key", ("a",), "New key", "add a key, and check again"),
     Action("recover", ("r",), "Recover ISNs", "search the ISNs of connections whose handshake is missing"),
     Action("reveal", ("v",), "Show or hide traffic key", "show or hide the traffic key in the packet", (View.PACKETS,)),
@@ -84,7 +83,7 @@ ACTIONS = (
     Action("transition(1)", ("right_square_bracket",), "Next change", "the next change of keys", (View.TIMELINE,)),
     Action("axis_unit", ("u",), "Time or frames", "draw the timeline by time, or by frame", (View.TIMELINE,)),
     Action("copy", ("y",), "Copy", "copy the chosen octets, or the chosen line"),
-    Action("save", ("s",), "Save", "save keys, shown packets, timeline or report", (), True),
+    Action("save", ("s",), "Save", "save keys, a capture, the timeline or the Report", (), True),
     Action("focus_next", ("tab",), "Next pane", "go to the next pane"),
     Action("focus_previous", ("shift+tab",), "Previous pane", "go to the pane before"),
     Action("maximise", ("backslash",), "Maximise pane", "give the whole screen to a pane, and back"),

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
 from aoinspect.capture.reader import CaptureReader, open_capture
 from aoinspect.engine.filtering import FilterContext
 from aoinspect.engine.pipeline import Analyzer
-from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.single_frame import CaptureSource
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.frame_view import FrameView, view_frame
@@ -28,14 +27,26 @@ from aoinspect.tui.listed_table import ListedTable
 from aoinspect.tui.spool import FollowingStream, Spool
 from dissectors.registry import Registry
 
-BATCH_FRAMES = 4096
+if TYPE_CHECKING:
+    from aoinspect.engine.recovery import Recovery
+
+BATCH_FRAMES = 2048
 """Frames that are judged at once: some 20 ms, so that whoever waits for `lock` does not wait long."""
+_GIVE_WAY_SECONDS = 0.06
+"""So long reading stands still when a key was pressed: drawing what it does must not share the interpreter."""
+_STEP_ASIDE_SECONDS = 0.001
 ACTIVITY_BINS = 12
-_REPORT_SHARE = 20
+_REPORT_SHARE = 40
 """A report is made again when reading has gone on for so many times as long as the last one took."""
 _REPORT_EVERY_SECONDS = 0.4
+_REPORT_WAITS_SECONDS = 3.0
+"""So long a report waits for who presses keys to pause."""
+_PAUSE_SECONDS = 0.3
+"""Without a key for so long, somebody pauses."""
 _ACTIVITY_AT_MOST = 200_000
 """Rows up to which activity is counted while reading goes on."""
+_COUNTED_AT_ONCE = 1 << 18
+"""Rows whose activity is counted at once, lest ten million take memory of their own."""
 
 Tell = Callable[[], None]
 
@@ -78,6 +89,8 @@ class Analysis:
         self._reader: CaptureReader | None = None
         self._lookup: CaptureReader | None = None
         self._is_stopped = False
+        self._quiet_until = 0.0
+        self._is_view_wanted = False
         self._reported_frames = -1
         self._report_due = 0.0
         self._opened = ExitStack()
@@ -98,11 +111,13 @@ class Analysis:
             with self.lock:
                 self.analyzer.feed(batch)
                 self.octets_read = reader.octets_read
-                if time.monotonic() >= self._report_due:
+                if self._is_report_due():
                     self._make_report()
             tell()
             if self._is_stopped:
                 break
+            # A batch is read in any case, so that a key which is held down does not end all progress.
+            time.sleep(max(0.0, self._quiet_until - time.monotonic()))
         with self.lock:
             self.analyzer.finish_capture(None if self._spool is not None else reader.frame_at)
             counts.damage = reader.damage
@@ -113,6 +128,17 @@ class Analysis:
             self.is_finished = True
             self._make_report()
         tell()
+
+    def give_way(self) -> None:
+        """Has reading stand still for a moment after the batch under way."""
+        self._quiet_until = time.monotonic() + _GIVE_WAY_SECONDS
+
+    def step_aside(self) -> None:
+        """Lets a packet be looked at; for who holds `lock` for long, once everything is read."""
+        if self.is_finished and self._is_view_wanted:
+            self.lock.release()
+            time.sleep(_STEP_ASIDE_SECONDS)
+            self.lock.acquire()
 
     def stop(self) -> None:
         """Ends the reading after the batch under way."""
@@ -144,6 +170,12 @@ class Analysis:
         stream = self._opened.enter_context(FollowingStream(self._spool, self.name, idle, lambda: self._is_stopped))
         return self._opened.enter_context(open_capture(cast(BinaryIO, stream), batch_frames=BATCH_FRAMES))
 
+    def _is_report_due(self) -> bool:
+        """Whether it is time for a report; while keys are pressed it waits a little, for it cannot be interrupted."""
+        now = time.monotonic()
+        wanted = self._report_due + (_REPORT_WAITS_SECONDS if now < self._quiet_until + _PAUSE_SECONDS else 0.0)
+        return now >= wanted
+
     def _make_report(self) -> None:
         started = time.monotonic()
         self._reported_frames = self.analyzer.totals.frames
@@ -158,19 +190,23 @@ class Analysis:
         if not len(rows.frame):
             return {}
         first, last = int(rows.time_ns.min()), int(rows.time_ns.max())
-        bins = (rows.time_ns - first) // (max(1, last - first) // ACTIVITY_BINS + 1)
-        places = rows.connection.astype(np.int64) * ACTIVITY_BINS + bins
-        counts = np.bincount(places, minlength=(int(rows.connection.max()) + 1) * ACTIVITY_BINS)
-        return {
-            connection: tuple(counts[connection * ACTIVITY_BINS : (connection + 1) * ACTIVITY_BINS].tolist())
-            for connection in range(len(counts) // ACTIVITY_BINS)
-        }
+        width = max(1, last - first) // ACTIVITY_BINS + 1
+        counts = np.zeros((int(rows.connection.max()) + 1) * ACTIVITY_BINS, np.int64)
+        for start in range(0, len(rows.frame), _COUNTED_AT_ONCE):
+            end = start + _COUNTED_AT_ONCE
+            places = rows.connection[start:end].astype(np.int64) * ACTIVITY_BINS
+            places += (rows.time_ns[start:end] - first) // width
+            counts += np.bincount(places, minlength=len(counts))
+        bins = counts.reshape(-1, ACTIVITY_BINS).tolist()
+        return {connection: tuple(own) for connection, own in enumerate(bins)}
 
     # One packet.
 
     def view(self, row: int) -> FrameView:
         """Everything about the packet of a row of the table; CaptureError where it cannot be read again."""
+        self._is_view_wanted = True
         with self.lock, CaptureSource(self.path) as source:
+            self._is_view_wanted = False
             offset = int(self.table.rows.offset[row])
             view = view_frame(self.analyzer, self._reader_for(offset), source, int(self.table.rows.frame[row]))
             return replace(view, path=self.name)

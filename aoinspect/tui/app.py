@@ -7,33 +7,29 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from pathlib import PurePath
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
 from rich.text import Text
 
-from aoinspect.engine.explain import Account
-from aoinspect.engine.recovery import Recovery
-from aoinspect.errors import AoinspectError, UsageError
+from aoinspect.capture.reader import CaptureReader
+from aoinspect.errors import AoinspectError
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
-from aoinspect.report.explain_text import print_accounts
+from aoinspect.tui.actions import View
 from aoinspect.tui.help_text import help_text
 from aoinspect.tui.key_edits import KeyDraft, draft_of, joined, with_added_key, with_edited_key
 from aoinspect.tui.navigation import Navigation
 from aoinspect.tui.prompts import ChoicePrompt, KeyPrompt, LinePrompt, TextScreen
-from aoinspect.tui.saving import FileExistsAlreadyError, save_keys, save_packets, save_report, save_timeline
+from aoinspect.tui.save_menu import SAVINGS, Saving
+from aoinspect.tui.saving import FileExistsAlreadyError
 from aoinspect.tui.session import Session
 
+if TYPE_CHECKING:
+    from aoinspect.engine.explain import Account
+    from aoinspect.engine.recovery import Recovery
+
 _YES_NO = (("yes", "y", "yes"), ("no", "n", "no"))
-_SAVES = (
-    ("keys", "k", "the keys as they are now, as a key file"),
-    ("packets", "p", "the packets that are shown, as a capture"),
-    ("timeline", "t", "the timeline of the chosen connection, as SVG"),
-    ("report", "r", "the Report, as JSON"),
-)
-_ENDINGS = {"keys": "-keys.toml", "packets": "-shown{suffix}", "timeline": "-timeline.svg", "report": "-report.json"}
 
 
 class InspectApp(Navigation):
@@ -47,6 +43,8 @@ class InspectApp(Navigation):
     # Explaining, and other keys.
 
     def action_explain(self) -> None:
+        if self.view is View.FINDINGS:
+            self.findings.choose()
         connection = self.session.connection
         if connection is None:
             self.notify("no connection is chosen", severity="warning")
@@ -54,11 +52,13 @@ class InspectApp(Navigation):
         self.work("explaining", lambda: self.session.explain(connection), self._show_account)
 
     def _show_account(self, outcome: object) -> None:
-        account = cast(Account, outcome)
+        account = cast("Account", outcome)
         screen = TextScreen(self._account_text(account), [("A", "apply")])
         self.ask(screen, lambda answer: self.action_apply_correction() if answer == "apply" else None)
 
     def _account_text(self, account: Account) -> Text:
+        from aoinspect.report.explain_text import print_accounts
+
         console = Console(
             file=io.StringIO(), width=max(38, self.size.width - 8), color_system="standard", force_terminal=True
         )
@@ -124,7 +124,7 @@ class InspectApp(Navigation):
         )
 
     def action_new_key(self) -> None:
-        chosen = next((one for one in self.session.connections if one.id == self.session.connection), None)
+        chosen = self.session.connection_of(self.session.connection)
         draft = KeyDraft() if chosen is None else KeyDraft(local=chosen.a.address, remote=chosen.b.address)
         self._ask_for_key("new key", draft, lambda typed: with_added_key(self.session.store, typed), is_new=True)
 
@@ -143,29 +143,29 @@ class InspectApp(Navigation):
         self.ask(KeyPrompt(title, draft, check=check, is_new=is_new), take)
 
     def action_recover(self) -> None:
-        self._is_recovery_cancelled = False
+        self._is_cancelled = False
 
         def progress(tried: int, budget: int) -> None:
             self._activity = f"searching ISNs: {tried:,} of {budget:,} candidates (escape stops)"
-            if self._is_recovery_cancelled:
+            if self._is_cancelled:
                 raise KeyboardInterrupt
 
         def take(outcome: object) -> None:
-            store, recovery, told = cast(tuple[KeyStore, Recovery | None, str], outcome)
+            store, recovery, told = cast("tuple[KeyStore, Recovery | None, str]", outcome)
             self.notify(told, title="ISNs")
             if recovery is not None and recovery.found:
                 self._check(store, recovery)
 
         self.work("searching ISNs", lambda: self.session.recover(progress), take)
 
-    _is_recovery_cancelled = False
+    _is_cancelled = False
 
     def action_cancel(self) -> None:
         session = self.session
         if self.screen.maximized is not None:
             self.screen.minimize()
-        elif self._activity.startswith("searching"):
-            self._is_recovery_cancelled = True
+        elif "escape stops" in self._activity:
+            self._is_cancelled = True
         elif session.pending is not None:
             session.pending.stop()
         elif not session.analysis.is_finished:
@@ -177,56 +177,42 @@ class InspectApp(Navigation):
     # Files.
 
     def action_save(self) -> None:
-        self.ask(ChoicePrompt("save what?", _SAVES), self._ask_where)
+        choices = [(entry.key, entry.key, entry.words) for entry in SAVINGS]
+        self.ask(ChoicePrompt("save what?", choices), self._ask_where)
 
-    def _ask_where(self, what: str | None) -> None:
-        if what is None:
-            return
-        name = PurePath("capture" if self.session.name == "-" else self.session.name)
-        suffix = name.suffix if name.suffix in (".pcap", ".pcapng", ".gz") else ".pcap"
-        default = name.name.partition(".")[0] + _ENDINGS[what].format(suffix=suffix)
-        self.ask(
-            LinePrompt(f"save {_words_of(what)}, to", default),
-            lambda path: None if path is None else self._save(what, path, replaces=False),
-        )
+    def _ask_where(self, key: str | None) -> None:
+        entry = next((entry for entry in SAVINGS if entry.key == key), None)
+        if entry is not None:
+            question = LinePrompt(f"save {entry.words}, to", entry.proposed(self.session.name))
+            self.ask(question, lambda path: None if path is None else self._save(entry, path, replaces=False))
 
-    def _save(self, what: str, path: str, *, replaces: bool) -> None:
+    def _save(self, entry: Saving, path: str, *, replaces: bool) -> None:
+        self._is_cancelled = False
+
+        def progress(reader: CaptureReader) -> None:
+            share = "" if not reader.size else f" {int(100 * reader.octets_read / reader.size)} %"
+            self._activity = f"saving{share} (escape stops)"
+            if self._is_cancelled:
+                raise KeyboardInterrupt
+
         def task() -> object:
             try:
-                return self._written(what, path, replaces=replaces)
+                return entry.write(self.session, path, replaces, progress)
             except FileExistsAlreadyError as error:
                 return error
+            except KeyboardInterrupt:
+                return f"{path}: cancelled, and nothing was written"
 
         def then(outcome: object) -> None:
             if isinstance(outcome, FileExistsAlreadyError):
                 self.ask(
                     ChoicePrompt(f"{outcome}. Replace it?", _YES_NO),
-                    lambda answer: self._save(what, path, replaces=True) if answer == "yes" else None,
+                    lambda answer: self._save(entry, path, replaces=True) if answer == "yes" else None,
                 )
             else:
-                self.notify(str(outcome), title="saved", markup=False)
+                self.notify(str(outcome), title="save", markup=False)
 
         self.work("saving", task, then)
 
-    def _written(self, what: str, path: str, *, replaces: bool) -> str:
-        session = self.session
-        report = session.analysis.report
-        if what == "keys":
-            return save_keys(session.store, path, replaces=replaces)
-        if what == "packets":
-            return save_packets(session, path, replaces=replaces)
-        if report is None:
-            raise UsageError("nothing is known yet")
-        if what == "report":
-            return save_report(report, path, replaces=replaces)
-        chosen = next((one for one in session.connections if one.id == session.connection), None)
-        if chosen is None:
-            raise UsageError("no connection is chosen")
-        return save_timeline(chosen, report, self.timeline.unit, path, replaces=replaces)
-
     def action_help(self) -> None:
         self.ask(TextScreen(help_text()))
-
-
-def _words_of(what: str) -> str:
-    return next(words for name, _, words in _SAVES if name == what)

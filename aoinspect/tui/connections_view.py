@@ -5,7 +5,6 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Static
 
 from aoinspect.engine.results import ConnectionResult
 from aoinspect.engine.verdicts import Verdict
@@ -14,31 +13,34 @@ from aoinspect.report.model import Report
 from aoinspect.tui.connection_facts import application_of, first_failure, keys_in_use, sparkline, state_of
 from aoinspect.tui.line_list import LineList
 from aoinspect.tui.session import Session
+from aoinspect.tui.text_pane import TextPane
 
 _STANDING = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
 _SHORT = {
-    Verdict.VERIFIED: "✓ good",
-    Verdict.MISMATCH: "✗ bad",
-    Verdict.NO_KEY: "no key",
-    Verdict.UNSIGNED: "no sig",
-    Verdict.UNVERIFIABLE: "?",
+    Verdict.VERIFIED: "✓good",
+    Verdict.MISMATCH: "✗bad",
+    Verdict.NO_KEY: "nokey",
+    Verdict.UNSIGNED: "nosig",
+    Verdict.UNVERIFIABLE: "?open",
 }
+_MEASURED = 500
+"""Connections that say how wide the columns are; another one's words may stand out of line."""
 
 
 class ConnectionsView(Vertical):
     """The view."""
 
-    DEFAULT_CSS = "ConnectionsView #connection-facts { height: auto; max-height: 6; border-top: solid $primary; }"
+    DEFAULT_CSS = "ConnectionsView #connection-facts { height: 5; border-top: solid $primary; }"
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self._shown: tuple[ConnectionResult, ...] = ()
-        self._width = 40
+        self._widths = (1, 20, 3, 11, 4, 5)
 
     def compose(self) -> ComposeResult:
-        yield LineList(id="connection-list", header=self._header, widest=220)
-        yield Static(id="connection-facts", markup=False)
+        yield LineList(id="connection-list", header=self._header, widest=260)
+        yield TextPane(id="connection-facts")
 
     @property
     def list(self) -> LineList:
@@ -48,7 +50,7 @@ class ConnectionsView(Vertical):
         """Shows what is known by now; the cursor stays on its connection."""
         session = self._session
         self._shown = session.connections
-        self._width = max((len(_ends(connection)) for connection in self._shown), default=40)
+        self._widths = self._measure(self._shown[:_MEASURED])
         numbers = [connection.id for connection in self._shown]
         cursor = numbers.index(session.connection) if session.connection in numbers else None
         self.list.empty_text = empty_words(session)
@@ -57,43 +59,62 @@ class ConnectionsView(Vertical):
             session.connection = self._shown[0].id
         self._tell_facts()
 
+    def _measure(self, measured: tuple[ConnectionResult, ...]) -> tuple[int, int, int, int, int, int]:
+        """The widths of number, ends, application, state, a count, and keys."""
+        registry = self._session.registry
+        most = max((sum(one.verdicts.values()) for one in measured), default=0)
+        words = [
+            (str(one.id), _ends(one), application_of(one, registry), state_of(one), str(most), keys_in_use(one))
+            for one in measured
+        ]
+        names = ("#", "connection", "app", "state", "pkts", "keys")
+        number, ends, app, state, count, keys = (
+            max([len(name), *(len(line[column]) for line in words)]) for column, name in enumerate(names)
+        )
+        return number, ends, app, state, count, keys
+
     def connection_at(self, position: int) -> ConnectionResult | None:
         return self._shown[position] if position < len(self._shown) else None
 
     def on_line_list_moved(self, event: LineList.Moved) -> None:
         chosen = self.connection_at(event.position)
         if chosen is not None:
-            self._session.connection = chosen.id
+            self._session.choose_connection(chosen.id)
         self._tell_facts()
 
     def _header(self) -> str:
-        counts = " ".join(f"{words:>6}" for words in _SHORT.values())
-        return f"    # {'connection (a > b)':<{self._width}} app  state          packets {counts} first✗ keys now"
+        number, ends, app, state, count, keys = self._widths
+        counts = " ".join(f"{words:>{max(count, len(words))}}" for words in _SHORT.values())
+        return (
+            f"  {'#':>{number}} {'connection':<{ends}} {'app':<{app}} {'state':<{state}} {'pkts':>{count}} {counts} "
+            f"{'first✗':>6} {'keys':<{keys}} over time"
+        )
 
     def _line(self, position: int) -> Text:
         connection = self._shown[position]
         session = self._session
         report = session.analysis.report
         assert report is not None
+        number, ends, app, state, count, keys = self._widths
         mark, style = _STANDING[report.standing(connection)]
         counts = connection.verdicts
         failure = first_failure(connection)
-        numbers = " ".join(f"{counts[verdict.member] or '-':>6}" for verdict in _SHORT)
+        numbers = " ".join(
+            f"{counts[verdict.member] or '-':>{max(count, len(words))}}" for verdict, words in _SHORT.items()
+        )
         return Text.assemble(
             (f"{mark} ", style),
-            f"{connection.id:>3} {_ends(connection):<{self._width}} ",
-            f"{application_of(connection, session.registry):<4.8} {state_of(connection):<14} ",
-            f"{sum(counts.values()):>7} {numbers} {'-' if failure is None else failure[1]:>6} ",
-            f"{keys_in_use(connection)}  {sparkline(session.analysis.activity.get(connection.id, ()))}",
+            f"{connection.id:>{number}} {_ends(connection):<{ends}} ",
+            f"{application_of(connection, session.registry):<{app}} {state_of(connection):<{state}} ",
+            f"{sum(counts.values()):>{count}} {numbers} {'-' if failure is None else failure[1]:>6} ",
+            f"{keys_in_use(connection):<{keys}} {sparkline(session.analysis.activity.get(connection.id, ()))}",
         )
 
     def _tell_facts(self) -> None:
         chosen = self.connection_at(self.list.cursor)
         report = self._session.analysis.report
-        if chosen is None or report is None:
-            self.query_one("#connection-facts", Static).update("")
-            return
-        self.query_one("#connection-facts", Static).update(_facts(chosen, report))
+        facts = "" if chosen is None or report is None else _facts(chosen, report)
+        self.query_one("#connection-facts", TextPane).show(facts)
 
 
 def _ends(connection: ConnectionResult) -> str:

@@ -11,11 +11,11 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from aoinspect.tui.actions import MOVES, bindings_of
 from aoinspect.tui.line_list import LineList
+from aoinspect.tui.line_pane import LinePane
 from aoinspect.tui.packet_nodes import Node
 
 Path = tuple[str, ...]
@@ -93,6 +93,18 @@ class FieldTree(LineList):
     def action_choose(self) -> None:
         self._toggle(None)
 
+    def on_click(self, event: events.Click) -> None:
+        """A click on a node's sign, or a second one on its line, opens or closes it."""
+        event.prevent_default()
+        position = self.scroll_offset.y + event.y
+        if position >= self.count:
+            return
+        self._is_touched = True
+        self.go_to(position)
+        sign = 2 * self._lines[position][1] - self.scroll_offset.x
+        if sign <= event.x < sign + 2 or event.chain > 1:
+            self._toggle(None)
+
     def action_aside(self, step: int) -> None:
         if self._lines and self._lines[self.cursor][0].children and self._is_open_now() != (step > 0):
             self._toggle(step > 0)
@@ -114,7 +126,7 @@ class FieldTree(LineList):
         self._flatten()
 
 
-class HexPane(ScrollView, can_focus=True):
+class HexPane(LinePane, can_focus=True):
     """The octets, those of the chosen node in brackets and lit; a cursor chooses a node by an octet of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(MOVES)]
@@ -122,7 +134,7 @@ class HexPane(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     HexPane {
         height: 1fr;
-        scrollbar-size-horizontal: 1;
+        scrollbar-size-horizontal: 0;
         scrollbar-size-vertical: 1;
         & > .hex--lit { background: $primary; color: $text; text-style: bold; }
         & > .hex--cursor { text-style: reverse bold; }
@@ -152,6 +164,8 @@ class HexPane(ScrollView, can_focus=True):
         """Shows octets, those from `start` to `end` (exclusive) lit."""
         self.octets = octets
         self.light(start, end)
+        if start >= end:
+            self.scroll_to(y=0, animate=False, immediate=True)
 
     def light(self, start: int, end: int) -> None:
         """Lights others of the same octets, and brings them to the screen."""
@@ -165,11 +179,17 @@ class HexPane(ScrollView, can_focus=True):
 
     def _fit(self) -> None:
         lines = -(-len(self.octets) // self.octets_a_line)
-        self.virtual_size = Size(8 + self.octets_a_line * 4, lines)
-        self.refresh()
+        self.set_extent(Size(8 + self.octets_a_line * 4, lines))
+        self.refresh_changed()
 
     def on_resize(self) -> None:
         self._fit()
+
+    def on_focus(self) -> None:
+        self.refresh_changed()
+
+    def on_blur(self) -> None:
+        self.refresh_changed()
 
     def _bring_into_view(self, octet: int) -> None:
         line = octet // self.octets_a_line
@@ -177,7 +197,7 @@ class HexPane(ScrollView, can_focus=True):
         if not self.scroll_offset.y <= line < self.scroll_offset.y + height:
             self.scroll_to(y=max(0, line - height // 2), animate=False, immediate=True)
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         first = (self.scroll_offset.y + y) * self.octets_a_line
         text = self._line(first) if first < len(self.octets) else Text()
         text.end = ""
@@ -211,7 +231,7 @@ class HexPane(ScrollView, can_focus=True):
             return
         self.octet = max(0, min(octet, len(self.octets) - 1))
         self._bring_into_view(self.octet)
-        self.refresh()
+        self.refresh_changed()
         self.post_message(self.OctetChosen(self.octet))
 
     def action_move(self, step: int) -> None:
@@ -231,6 +251,9 @@ class HexPane(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         column = event.x + self.scroll_offset.x - 5
-        line = self.scroll_offset.y + event.y
+        first = (self.scroll_offset.y + event.y) * self.octets_a_line
+        letter = column - 3 * self.octets_a_line - 3
         if 0 <= column < self.octets_a_line * 3:
-            self._go_to(line * self.octets_a_line + column // 3)
+            self._go_to(first + column // 3)
+        elif 0 <= letter < self.octets_a_line:
+            self._go_to(first + letter)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
-from textual.widgets import Static
+from textual.containers import Vertical
 
 from aoinspect.engine.findings import Finding
 from aoinspect.engine.findings.model import Severity
 from aoinspect.report.layout import printable
 from aoinspect.tui.line_list import LineList
 from aoinspect.tui.session import Session
+from aoinspect.tui.text_pane import TextPane
 
 _MARKS = {Severity.ERROR: ("✗", "bold red"), Severity.WARNING: ("!", "yellow"), Severity.NOTE: ("i", "cyan")}
 _ORDER = list(Severity)
@@ -29,8 +29,7 @@ class FindingsView(Vertical):
 
     def compose(self) -> ComposeResult:
         yield LineList(id="finding-list", header=lambda: "  severity frame      what", widest=400)
-        with VerticalScroll(id="finding-facts"):
-            yield Static(id="finding-details", markup=False)
+        yield TextPane(id="finding-facts")
 
     @property
     def list(self) -> LineList:
@@ -50,12 +49,19 @@ class FindingsView(Vertical):
         self.list.show(len(self._findings), self._line)
         self._tell_details()
 
-    def on_line_list_moved(self, event: LineList.Moved) -> None:
-        event.stop()
-        chosen = self.chosen
-        if chosen is not None and chosen.connection is not None and self.list.has_focus:
-            self._session.connection = chosen.connection
+    def on_line_list_moved(self) -> None:
+        if self.list.has_focus:
+            self.choose()
         self._tell_details()
+
+    def choose(self) -> None:
+        """Chooses the packet and the connection that the finding under the cursor is about."""
+        finding, session = self.chosen, self._session
+        row = None if finding is None or finding.frame is None else session.row_of_frame(finding.frame)
+        if row is not None:
+            session.choose(row)
+        elif finding is not None and finding.connection is not None:
+            session.choose_connection(finding.connection)
 
     def _line(self, position: int) -> Text:
         finding = self._findings[position]
@@ -76,4 +82,4 @@ class FindingsView(Vertical):
                 ("try: ", finding.remedy),
             ):
                 details.append(label, "bold").append(f"{printable(words)}\n")
-        self.query_one("#finding-details", Static).update(details)
+        self.query_one("#finding-facts", TextPane).show(details)

@@ -8,16 +8,23 @@ from aoinspect.tui.actions import ACTIONS, MOVES, Action, View, key_text
 
 _VERDICTS = "✓ verified   ✗ mismatch, no key, unsigned, malformed   ? unverifiable   ● marked"
 
+_MOUSE = """\
+  click            a tab, a line, an octet, a moment of the timeline, a key of the bottom line; ▶ and ▼ open and close
+  double click     as enter
+  wheel            scrolls; on the timeline with ctrl it zooms, with shift it pans
+"""
+
 
 def help_text() -> Text:
     """All keys, and what the signs mean."""
-    text = Text("Keys\n\n", style="bold")
+    text = Text()
     _list(text, "In every list and pane", MOVES)
     _list(text, "Everywhere", [action for action in ACTIONS if not action.views])
     for view in View:
         own = [action for action in ACTIONS if view in action.views]
         if own:
             _list(text, f"In the {view.value} view", own)
+    text.append("Mouse\n", "bold").append(f"{_MOUSE}\n")
     text.append("Signs\n", "bold").append(f"  {_VERDICTS}\n")
     text.append("\nescape or q closes this.\n")
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ class KeyUse:
     """Verified under the MKT; for a KeyID without one, carrying it."""
     details: tuple[str, ...]
     """Everything else, in lines."""
+    filter_text: str
+    """The filter that selects its packets."""
 
 
 def key_uses(analysis: Analysis) -> tuple[KeyUse, ...]:
@@ -71,6 +74,7 @@ def _mkt_use(
         None if first is None else first[1].first_frame,
         segments,
         tuple(details),
+        f"ao.key == {json.dumps(mkt.name, ensure_ascii=False)}",
     )
 
 
@@ -116,4 +120,6 @@ def _unknown_use(sender: str, receiver: str, key_id: int, used: list[tuple[Conne
     segments = sum(run.verdicts["no_key"] for _, run in used)
     label = f"{'no key':<16} {key_id:<8} from {sender} to {receiver}: {segments} segments"
     details = tuple(_run_words(connection, run) for connection, run in used)
-    return KeyUse(None, label, used[0][0].id, used[0][1].first_frame, segments, details)
+    family = "ipv6" if ":" in sender else "ip"
+    chosen = f"ao.verdict == no-key and tcp.options.ao.keyid == {key_id} and {family}.src == {sender}"
+    return KeyUse(None, label, used[0][0].id, used[0][1].first_frame, segments, details, chosen)

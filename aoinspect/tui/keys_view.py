@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
-from textual.widgets import Static
+from textual.containers import Vertical
 
 from aoinspect.tui.key_use import KeyUse, key_uses
 from aoinspect.tui.line_list import LineList
 from aoinspect.tui.session import Session
+from aoinspect.tui.text_pane import TextPane
 
 
 class KeysView(Vertical):
@@ -24,8 +24,7 @@ class KeysView(Vertical):
 
     def compose(self) -> ComposeResult:
         yield LineList(id="key-list", header=lambda: f"  {'key':<16} {'ids':<8} {'algorithm':<20} use")
-        with VerticalScroll(id="key-facts"):
-            yield Static(id="key-details", markup=False)
+        yield TextPane(id="key-facts")
 
     @property
     def list(self) -> LineList:
@@ -54,4 +53,4 @@ class KeysView(Vertical):
 
     def _tell_details(self) -> None:
         use = self.chosen
-        self.query_one("#key-details", Static).update(Text("" if use is None else "\n".join(use.details)))
+        self.query_one("#key-facts", TextPane).show("" if use is None else "\n".join(use.details))

@@ -5,6 +5,7 @@ What is drawn is `report.lanes`' picture; shapes and their meaning are those of 
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import ClassVar
 
 from rich.text import Text
@@ -12,7 +13,6 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from aoinspect.engine.marks import Mark, MarkKind
@@ -21,6 +21,7 @@ from aoinspect.report.lanes import Lane, LaneWhat, Picture
 from aoinspect.report.layout import printable
 from aoinspect.report.timeline_text import BLOCKS
 from aoinspect.tui.actions import MOVES, bindings_of
+from aoinspect.tui.line_pane import LinePane
 
 _LABEL_WIDTH = 13
 _LONGEST_NAME = 12
@@ -38,7 +39,7 @@ _STYLES = {"a>b": "cyan", "b>a": "green"}
 ZOOM = 0.5
 
 
-class LanesPane(ScrollView, can_focus=True):
+class LanesPane(LinePane, can_focus=True):
     """The pane. Positions are those of the picture's axis."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(MOVES)]
@@ -55,6 +56,11 @@ class LanesPane(ScrollView, can_focus=True):
     class CursorMoved(Message):
         """The cursor, or the window, is elsewhere."""
 
+        def __init__(self, *, is_by_user: bool) -> None:
+            super().__init__()
+            self.is_by_user = is_by_user
+            """By a key or the mouse, and not because another picture is shown."""
+
     class Chosen(Message):
         """Enter: what is at the cursor."""
 
@@ -63,6 +69,9 @@ class LanesPane(ScrollView, can_focus=True):
         self.picture: Picture | None = None
         self.window = Window(0, 0)
         self.position = 0
+        self._texts: dict[int, Text] = {}
+        """Lines without the cursor, of what `_texts_of` says."""
+        self._texts_of: object = None
         self.empty_text = ""
         """What is shown where there is no picture."""
 
@@ -82,12 +91,12 @@ class LanesPane(ScrollView, can_focus=True):
                 self.position = picture.axis.whole.first
             if not is_same or was_whole:
                 self.window = picture.axis.whole
-            self.virtual_size = Size(self.size.width, len(picture.lanes) + 1)
+            self.set_extent(Size(self.size.width, len(picture.lanes) + 1))
         self._tell()
 
-    def _tell(self) -> None:
-        self.refresh()
-        self.post_message(self.CursorMoved())
+    def _tell(self, *, is_by_user: bool = False) -> None:
+        self.refresh_changed()
+        self.post_message(self.CursorMoved(is_by_user=is_by_user))
 
     # Geometry.
 
@@ -120,7 +129,7 @@ class LanesPane(ScrollView, can_focus=True):
 
     # Moving.
 
-    def go_to(self, position: int) -> None:
+    def go_to(self, position: int, *, is_by_user: bool = True) -> None:
         """Puts the cursor on a position, and the window around it if it is outside."""
         assert self.picture is not None
         whole = self.picture.axis.whole
@@ -128,11 +137,13 @@ class LanesPane(ScrollView, can_focus=True):
         if not self.window.first <= self.position <= self.window.last:
             half = self.window.size // 2
             self.window = Window(self.position - half, self.position - half + self.window.size - 1).within(whole)
-        self._tell()
+        self._tell(is_by_user=is_by_user)
 
-    def zoom(self, factor: float) -> None:
+    def zoom(self, factor: float, around: int | None = None) -> None:
+        """Shows `factor` times as much, `around` (the cursor's position where it is None) staying where it is."""
         if self.picture is not None:
-            self.window = self.window.zoomed(factor, self.position, self.picture.axis.whole)
+            around = self.position if around is None else around
+            self.window = self.window.zoomed(factor, around, self.picture.axis.whole)
             self._tell()
 
     def zoom_whole(self) -> None:
@@ -145,7 +156,7 @@ class LanesPane(ScrollView, can_focus=True):
         if self.picture is not None:
             self.window = self.window.panned(step * max(1, self.window.size // 4), self.picture.axis.whole)
             self.position = max(self.window.first, min(self.position, self.window.last))
-            self._tell()
+            self._tell(is_by_user=True)
 
     def go_to_transition(self, step: int) -> bool:
         """The next (1) or last (-1) change of ids; whether there is one."""
@@ -187,16 +198,40 @@ class LanesPane(ScrollView, can_focus=True):
             if event.chain > 1:
                 self.post_message(self.Chosen())
 
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._turn(event, -1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._turn(event, 1)
+
+    def _turn(self, event: events.MouseEvent, step: int) -> None:
+        """The wheel with ctrl zooms where the pointer is, with shift it pans; alone it scrolls the lanes."""
+        if self.picture is None or not (event.ctrl or event.shift):
+            return
+        event.stop()
+        event.prevent_default()
+        if event.shift:
+            self.pan(step)
+            return
+        cell = max(0, min(event.x - self.label_width, self.cell_count - 1))
+        self.zoom(ZOOM if step < 0 else 1 / ZOOM, self.window.position(cell, self.cell_count))
+
     def on_resize(self) -> None:
         if self.picture is not None:
-            self.virtual_size = Size(self.size.width, len(self.picture.lanes) + 1)
+            self.set_extent(Size(self.size.width, len(self.picture.lanes) + 1))
         self._tell()
 
     # Drawing.
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         line = y + self.scroll_offset.y
-        text = self._text(line)
+        drawn = (self.picture, self.window, self.size.width, self.cell_count, self.empty_text)
+        if drawn != self._texts_of:
+            self._texts, self._texts_of = {}, drawn
+        known = self._texts.get(line)
+        if known is None:
+            known = self._texts[line] = self._text(line)
+        text = known.copy()
         cell = self.cursor_cell
         if self.picture is not None and cell is not None and line <= len(self.picture.lanes):
             at = self.label_width + cell
@@ -238,14 +273,16 @@ class LanesPane(ScrollView, can_focus=True):
         return text.append_text(self._cells(lane))
 
     def _cells(self, lane: Lane) -> Text:
-        text, count = Text(), self.cell_count
+        count = self.cell_count
         if lane.spans:
             shape = BLOCKS.used if lane.what is LaneWhat.KEY else BLOCKS.asked
-            for span in lane.span_cells(self.window, count):
-                text.append(*((BLOCKS.nothing, "dim") if span is None else (shape, _STYLES[lane.direction])))
-            return text
-        for marks in lane.mark_cells(self.window, count):
-            text.append(*_mark_cell(marks))
+            used = shape, _STYLES[lane.direction]
+            cells = [(BLOCKS.nothing, "dim") if span is None else used for span in lane.span_cells(self.window, count)]
+        else:
+            cells = [_mark_cell(marks) for marks in lane.mark_cells(self.window, count)]
+        text = Text()
+        for (letter, style), alike in groupby(cells):
+            text.append(letter * len(list(alike)), style)
         return text
 
 

@@ -16,16 +16,16 @@ from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from aoinspect.tui.actions import MOVES, bindings_of
+from aoinspect.tui.line_pane import LinePane
 
 _KEPT_LINES = 1_000
 _SIDE_STEP = 8
 
 
-class LineList(ScrollView, can_focus=True):
+class LineList(LinePane, can_focus=True):
     """The pane. Its owner calls `show` with what to show, and is told where the cursor goes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(MOVES)]
@@ -40,7 +40,7 @@ class LineList(ScrollView, can_focus=True):
         & > .line-list--header { text-style: bold underline; }
     }
     """
-    cursor: reactive[int] = reactive(0, init=False)
+    cursor: reactive[int] = reactive(0, init=False, repaint=False)
 
     class Moved(Message):
         """The cursor stands on another line."""
@@ -72,24 +72,28 @@ class LineList(ScrollView, can_focus=True):
     def show(self, count: int, line: Callable[[int], Text], *, cursor: int | None = None) -> None:
         """Shows `count` lines, each made by `line` when it is needed."""
         self._line = line
+        self._strips.clear()
         self.set_count(count)
-        self.forget_lines()
         if cursor is not None:
             self.go_to(cursor)
 
     def set_count(self, count: int) -> None:
         """There are `count` lines now; those that were there are the same."""
-        if count != self.count or self.virtual_size.width != self._widest:
-            self.count = count
-            self.virtual_size = Size(self._widest, count + self._head)
+        self.count = count
+        self.set_extent(Size(self._widest, count + self._head))
         if self.cursor >= max(1, count):
             self.cursor = max(0, count - 1)
-        self.refresh()
+        self.refresh_changed()
 
     def forget_lines(self) -> None:
         """Has every line made again."""
         self._strips.clear()
-        self.refresh()
+        self.refresh_changed()
+
+    @property
+    def shows_end(self) -> bool:
+        """Whether there is room on the screen for a line behind the last one."""
+        return self.count + self._head <= self.scroll_offset.y + self.size.height
 
     def go_to(self, position: int) -> None:
         """Puts the cursor on a line and brings it to the screen."""
@@ -107,7 +111,7 @@ class LineList(ScrollView, can_focus=True):
 
     def watch_cursor(self, before: int, cursor: int) -> None:
         self._bring_into_view()
-        self.refresh()
+        self.refresh_changed()
         self.post_message(self.Moved(self, cursor))
 
     def _bring_into_view(self) -> None:
@@ -123,9 +127,15 @@ class LineList(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         self._bring_into_view()
 
+    def on_focus(self) -> None:
+        self.refresh_changed()
+
+    def on_blur(self) -> None:
+        self.refresh_changed()
+
     # Drawing.
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         width = self.size.width
         left = self.scroll_offset.x
         if y < self._head:

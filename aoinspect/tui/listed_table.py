@@ -23,12 +23,19 @@ class ListedTable(Table):
         super().__init__()
         self._columns: list[npt.NDArray[np.generic]] = [np.empty(0, column.dtype) for column in _columns_of(EMPTY)]
         self._count = 0
+        self.is_in_time_order = True
+        """Whether no row is earlier than the one before it."""
+        self.is_in_frame_order = True
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, rows: Rows) -> None:
+        if not len(rows.frame):
+            return
         end = self._count + len(rows.frame)
+        self.is_in_time_order &= self._goes_on("time_ns", rows.time_ns)
+        self.is_in_frame_order &= self._goes_on("frame", rows.frame)
         for index, column in enumerate(_columns_of(rows)):
             if end > len(self._columns[index]):
                 capacity = max(_FIRST_CAPACITY, end, int(len(self._columns[index]) * _GROWTH))
@@ -38,6 +45,12 @@ class ListedTable(Table):
             self._columns[index][self._count : end] = column
         # Told last, so that nobody reads a row before all of its columns are there.
         self._count = end
+
+    def _goes_on(self, name: str, added: npt.NDArray[np.generic]) -> bool:
+        """Whether a column stays in order with `added` behind it."""
+        before = self._columns[Rows._fields.index(name)][self._count - 1 : self._count]
+        joined = np.concatenate([before, added])
+        return bool((joined[1:] >= joined[:-1]).all())
 
     @property
     def rows(self) -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from aoinspect.engine.filtering import FilterError, parse_filter
 from aoinspect.errors import UsageError
@@ -53,13 +54,18 @@ class Navigation(Shell):
 
     def action_next_failure(self) -> None:
         if self.view is not View.PACKETS:
-            chosen = next((one for one in self.session.connections if one.id == self.session.connection), None)
+            chosen = self.session.connection_of(self.session.connection)
             place = None if chosen is None else first_failure(chosen)
             row = None if place is None else self.session.row_of_frame(place[1])
             if row is not None:
                 self.go_to_row(row)
                 return
-        self._go_to_position(self.session.position_of_next_failure(self._position), "every shown packet is verified")
+        position = self._position
+        self._seek(lambda: self.session.position_of_next_failure(position), "every shown packet is verified")
+
+    def _seek(self, search: Callable[[], int | None], missing: str) -> None:
+        """Goes to the position that `search` gives, which may look at ten million rows."""
+        self.work("", search, lambda position: self._go_to_position(cast(int | None, position), missing))
 
     def action_mark(self) -> None:
         row = self.session.row
@@ -82,8 +88,8 @@ class Navigation(Shell):
             return
         now = self.session.connection
         place = numbers.index(now) + step if now in numbers else 0
-        self.session.connection = numbers[place % len(numbers)]
-        self.make_stale(View.CONNECTIONS, View.TIMELINE)
+        self.session.choose_connection(numbers[place % len(numbers)])
+        self.make_stale({View.CONNECTIONS, View.TIMELINE, View.PACKETS})
         self.refresh_view()
         self.notify(f"connection #{self.session.connection}", timeout=1)
 
@@ -91,6 +97,14 @@ class Navigation(Shell):
         if self.session.connection is not None:
             self._show(f"ao.connection == {self.session.connection}")
             self.action_view(View.PACKETS.value)
+
+    def action_only_key(self) -> None:
+        use = self.keys.chosen
+        if use is None:
+            self.notify("no key is chosen", severity="warning")
+            return
+        self._show(use.filter_text)
+        self.action_view(View.PACKETS.value)
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         if event.pane is self.connections.list:
@@ -106,8 +120,11 @@ class Navigation(Shell):
                 self.go_to_row(row)
 
     def on_line_list_moved(self, event: LineList.Moved) -> None:
-        if event.pane is self.connections.list:
-            self.make_stale(View.TIMELINE)
+        if event.pane is self.connections.list or event.pane is self.findings.list:
+            self.make_stale({View.CONNECTIONS, View.TIMELINE, View.PACKETS} - {self.view})
+
+    def on_timeline_view_row_followed(self) -> None:
+        self.make_stale({View.PACKETS})
 
     def on_timeline_view_row_chosen(self, event: TimelineView.RowChosen) -> None:
         self.go_to_row(event.row)
@@ -190,8 +207,8 @@ class Navigation(Shell):
             if self.session.matches is None:
                 self.notify("ctrl+f says what to find", severity="warning")
                 return
-            position = self.session.position_of_match(self._position, step)
-            self._go_to_position(position, "no packet matches")
+            position = self._position
+            self._seek(lambda: self.session.position_of_match(position, step), "no packet matches")
             return
         found = self._position_of_text(self.list, step)
         if found is None:
@@ -216,7 +233,7 @@ class Navigation(Shell):
         self.packets.toggle_reveal()
 
     def action_copy(self) -> None:
-        if self.view is View.PACKETS and (self.focused is self.packets.tree or isinstance(self.focused, HexPane)):
+        if self.view is View.PACKETS and (self.focused is self.packets.fields or isinstance(self.focused, HexPane)):
             text = self.packets.copied()
         else:
             text = self.list.text_of(self.list.cursor).strip() if self.list.count else ""

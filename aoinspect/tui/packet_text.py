@@ -18,7 +18,7 @@ from aoinspect.report.show_text import VERDICT_MARKS
 from aoinspect.tui.analysis import Analysis
 from aoinspect.tui.session import Session, TimeFormat
 
-_TIME_WIDTHS = {TimeFormat.RELATIVE: 12, TimeFormat.DELTA: 12, TimeFormat.ABSOLUTE: 18, TimeFormat.EPOCH: 20}
+_TIME_WIDTHS = {TimeFormat.RELATIVE: 11, TimeFormat.DELTA: 11, TimeFormat.ABSOLUTE: 18, TimeFormat.EPOCH: 20}
 _VERDICT_WIDTH = max(len(verdict.word) for verdict in Verdict) + 2
 _NANOSECONDS = 1_000_000_000
 WIDEST = 260
@@ -33,12 +33,13 @@ class PacketText:
         self._analysis: Analysis = session.analysis
         self._ends: dict[int, tuple[str, str]] = {}
         self._indices: dict[int, int] = {}
-        self._width = 17
+        self.width = 14
+        """Of an address with its port; grows as longer ones are met."""
 
     def header(self) -> str:
         """The columns' names, above the lines."""
         time = "time".rjust(_TIME_WIDTHS[self._session.time_format])
-        ends = "from".rjust(self._width) + " → " + "to".ljust(self._width)
+        ends = "from".rjust(self.width) + " → " + "to".ljust(self.width)
         return f"  {'frame':>7} {time} {'verdict':<{_VERDICT_WIDTH}} {ends} {'ids':<10} flags   len seq        ack"
 
     def line(self, row: int, before: int | None) -> Text:
@@ -63,7 +64,7 @@ class PacketText:
         text.append(
             f"{mark} {verdict.word}".ljust(_VERDICT_WIDTH), f"not bold {style}" if "bold" not in style else style
         )
-        rest = f" {source:>{self._width}} → {destination:<{self._width}} {ids:<10} "
+        rest = f" {source:>{self.width}} → {destination:<{self.width}} {ids:<10} "
         rest += (
             f"{flag_letters(values['flags']):<4} {values['payload_length']:>6} {values['seq']:<10} {values['ack']:<10}"
         )
@@ -99,7 +100,7 @@ class PacketText:
             ends = [str(EndResult(str(ip_address(end.address)), end.port, None)) for end in pair]
             a_side = analyzer.connections.a_side(index)
             self._ends[connection] = ends[a_side], ends[1 - a_side]
-            self._width = max(self._width, *map(len, ends))
+            self.width = max(self.width, *map(len, ends))
         ends_ab = self._ends[connection]
         return ends_ab if direction == 0 else ends_ab[::-1]
 

@@ -43,26 +43,18 @@ class PacketsView(Vertical):
         self._session = session
         self._text = PacketText(session)
         self._visible: VisibleRows = session.visible
+        self._width = self._text.width
         self._view: FrameView | None = None
         self.reveals = False
+        self.list = LineList(id="packet-list", header=lambda: self._text.header(), widest=WIDEST)
+        self.fields = FieldTree(id="fields")
+        self.octets = HexPane(id="octets")
 
     def compose(self) -> ComposeResult:
-        yield LineList(id="packet-list", header=lambda: self._text.header(), widest=WIDEST)
+        yield self.list
         with Container(id="packet"):
-            yield FieldTree(id="fields")
-            yield HexPane(id="octets")
-
-    @property
-    def list(self) -> LineList:
-        return self.query_one("#packet-list", LineList)
-
-    @property
-    def tree(self) -> FieldTree:  # type: ignore[override]
-        return self.query_one("#fields", FieldTree)
-
-    @property
-    def octets(self) -> HexPane:
-        return self.query_one("#octets", HexPane)
+            yield self.fields
+            yield self.octets
 
     def on_resize(self) -> None:
         self.query_one("#packet").set_class(self.size.width >= _SIDE_BY_SIDE_FROM, "wide")
@@ -76,6 +68,7 @@ class PacketsView(Vertical):
             self.show_all()
         else:
             self.list.set_count(len(self._visible))
+            self._align()
         if follow and was_last and not is_first:
             self.list.go_to(self.list.count - 1)
 
@@ -87,8 +80,15 @@ class PacketsView(Vertical):
         visible = self._visible = session.visible
         cursor = None if session.row is None else visible.position_of(session.row)
         self.list.show(len(visible), self._line, cursor=cursor)
+        self._align()
         if self.list.count:
             self._choose(self.list.cursor)
+
+    def _align(self) -> None:
+        """Has the lines made again whose columns are narrower than those that came later."""
+        if self._text.width != self._width:
+            self._width = self._text.width
+            self.list.forget_lines()
 
     def _line(self, position: int) -> Text:
         visible = self._visible
@@ -103,19 +103,20 @@ class PacketsView(Vertical):
     def on_line_list_moved(self, event: LineList.Moved) -> None:
         if event.pane is self.list:
             event.stop()
+            self._align()
             self._choose(event.position)
-        elif event.pane is self.tree:
+        elif event.pane is self.fields:
             event.stop()
             self._light()
 
     def on_line_list_chosen(self, event: LineList.Chosen) -> None:
         if event.pane is self.list:
             event.stop()
-            self.tree.focus()
+            self.fields.focus()
 
     def on_hex_pane_octet_chosen(self, event: HexPane.OctetChosen) -> None:
         event.stop()
-        self.tree.choose_octet(event.octet)
+        self.fields.choose_octet(event.octet)
 
     def _choose(self, position: int) -> None:
         if position >= len(self._visible):
@@ -129,22 +130,22 @@ class PacketsView(Vertical):
     def show_packet(self, view: FrameView) -> None:
         """Shows a packet that was read again."""
         self._view = view
-        self.tree.show_nodes(nodes_of(view, reveal=self.reveals))
+        self.fields.show_nodes(nodes_of(view, reveal=self.reveals))
         self._light()
 
     def show_problem(self, problem: str) -> None:
         """Says why a packet cannot be shown."""
         self._view = None
-        self.tree.show_nodes((Node(problem, style="red"),))
+        self.fields.show_nodes((Node(problem, style="red"),))
         self.octets.show(b"", 0, 0)
 
     def toggle_reveal(self) -> None:
         self.reveals = not self.reveals
         if self._view is not None:
-            self.tree.show_nodes(nodes_of(self._view, reveal=self.reveals))
+            self.fields.show_nodes(nodes_of(self._view, reveal=self.reveals))
 
     def _light(self) -> None:
-        node = self.tree.node
+        node = self.fields.node
         octets = b"" if self._view is None else octets_of(self._view)
         start, end = (0, 0) if node is None else (node.start, node.end)
         if octets is not self.octets.octets:
@@ -154,7 +155,7 @@ class PacketsView(Vertical):
 
     def copied(self) -> str:
         """What copying gives: the chosen node's octets in hexadecimal; its own text where it has none."""
-        node = self.tree.node
+        node = self.fields.node
         if self._view is None or node is None:
             return ""
         if node.copied is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -20,6 +21,27 @@ _BOX = """
     align: center middle;
     & > Vertical { width: 90%; max-width: 100; height: auto; max-height: 95%; border: round $primary; padding: 0 1; }
 """
+
+
+_EDITING = {binding.key: binding.action for binding in Binding.make_bindings(Input.BINDINGS)}
+"""What keys do in a line: Input's own, without those of everything that scrolls."""
+
+
+class EditLine(Input):
+    """A line whose keys all take effect in the order in which they came.
+
+    Textual puts letters in at once, but has keys such as backspace and ctrl+u go round by the application first: over a
+    slow line, where several come together, they would take away what was typed behind them.
+    """
+
+    async def _on_key(self, event: events.Key) -> None:
+        action = None if event.is_printable else _EDITING.get(event.key)
+        if action is not None:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(action)
+        else:
+            await super()._on_key(event)
 
 
 class LinePrompt(ModalScreen[str | None]):
@@ -50,7 +72,7 @@ class LinePrompt(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Label(self._question, markup=False)
-            yield Input(self._value, id="line")
+            yield EditLine(self._value, id="line")
             yield Static("", id="problem", markup=False)
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -72,7 +94,7 @@ class LinePrompt(ModalScreen[str | None]):
 class ChoicePrompt(ModalScreen[str | None]):
     """One of several, by arrow keys, or by the letter that each begins with."""
 
-    DEFAULT_CSS = f"ChoicePrompt {{ {_BOX} }} ChoicePrompt OptionList {{ height: auto; }}"
+    DEFAULT_CSS = f"ChoicePrompt {{ {_BOX} }} ChoicePrompt OptionList {{ height: auto; border: none; }}"
     BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
 
     def __init__(self, question: str, choices: Sequence[tuple[str, str, str]]) -> None:
@@ -124,7 +146,7 @@ class KeyPrompt(ModalScreen[KeyDraft | None]):
             yield Label(f"{self._title}: enter or ctrl+s checks again, tab goes on, escape leaves", markup=False)
             for name, words in fields:
                 yield Label(words, markup=False)
-                yield Input(getattr(self._draft, name), id=name, password=name == "secret")
+                yield EditLine(getattr(self._draft, name), id=name, password=name == "secret")
             yield Static("", id="problem", markup=False)
 
     def _typed(self) -> KeyDraft:

@@ -1,4 +1,4 @@
-"""What can be written to files: keys, the shown packets as a capture, a timeline, the Report.
+"""What is written to files: keys, captures made from the one that is looked at, a timeline, the Report.
 
 No file is replaced unless that was confirmed, and each appears whole or not at all. A key file is readable by its owner
 alone from its first octet on.
@@ -15,19 +15,24 @@ from aoinspect.capture.reader import open_capture
 from aoinspect.capture.rewriting import RECORD_HEAD_LENGTH, CaptureCopy, WholeFile, records_of
 from aoinspect.capture.stored import open_stored
 from aoinspect.capture.stream import OctetStream
-from aoinspect.engine.explain.key_file import CorrectedKeys, key_file_text
+from aoinspect.engine.pipeline import Progress
 from aoinspect.engine.results import ConnectionResult
+from aoinspect.engine.single_frame import CaptureSource, pieces_of
 from aoinspect.errors import UsageError
 from aoinspect.keys.logged_keys import refuse_logs
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.axis import AxisUnit
 from aoinspect.report.json_form import report_json
-from aoinspect.report.lanes import picture_of
+from aoinspect.report.lanes import is_eventful, picture_of
 from aoinspect.report.model import Report
 from aoinspect.report.timeline_svg import timeline_svg
 from aoinspect.tui.session import Session
 
 _FILE_HEADER_LENGTH = 24
+_DRAWN_IN_ANY_CASE = 3
+"""So few connections have their timelines on the page, whether anything happens on them or not."""
+_DRAWN_AT_MOST = 50
+"""A page with thousands of timelines helps nobody."""
 
 
 class FileExistsAlreadyError(UsageError):
@@ -36,6 +41,8 @@ class FileExistsAlreadyError(UsageError):
 
 def save_keys(store: KeyStore, path: str, *, replaces: bool) -> str:
     """Writes the keys as a key file with mode 0600; what was done, in words. UsageError."""
+    from aoinspect.engine.explain.key_file import CorrectedKeys, key_file_text
+
     if not store.peers:
         raise UsageError("there are no keys to save")
     refuse_logs(store, "no key file can be written of it")
@@ -57,16 +64,34 @@ def save_timeline(connection: ConnectionResult, report: Report, unit: AxisUnit, 
     return f"{path}: written"
 
 
-def save_packets(session: Session, path: str, *, replaces: bool) -> str:
-    """Writes the shown packets as a capture of the same format, octet for octet. UsageError, CaptureError."""
+def save_page(report: Report, path: str, *, replaces: bool) -> str:
+    """Writes the Report as one HTML page, with the timelines of connections on which something happens."""
+    # Loaded only when it is asked for.
+    from aoinspect.report.page_html import page_html
+
+    are_few = len(report.connections) <= _DRAWN_IN_ANY_CASE
+    drawn = [connection for connection in report.connections if are_few or is_eventful(connection, report)]
+    page = page_html(report, [picture_of(connection, report) for connection in drawn[:_DRAWN_AT_MOST]])
+    _write(path, page, mode=0o644, replaces=replaces)
+    return f"{path}: written"
+
+
+def save_packets(session: Session, path: str, progress: Progress, *, replaces: bool) -> str:
+    """Writes the shown packets as a capture of the same format, octet for octet. UsageError, CaptureError.
+
+    Of a segment that came in IP fragments, all pieces are written.
+    """
     _refuse_existing(path, replaces=replaces)
-    rows = session.rows
-    frames = np.unique(rows.frame[session.visible.all_rows()])
-    source = session.analysis.path
+    analysis = session.analysis
+    frames = np.unique(session.rows.frame[session.visible.all_rows()])
+    if any(capture.located.fragments for capture in analysis.analyzer.captures):
+        with CaptureSource(analysis.path) as whole:
+            pieces = pieces_of(whole, set(frames.tolist()), session.registry)
+        frames = np.union1d(frames, np.array(sorted(pieces), dtype=frames.dtype))
     kept = 0
-    with WholeFile(path, [source], replaces=replaces) as target, open_capture(source) as reader:
+    with WholeFile(path, [analysis.path], replaces=replaces) as target, open_capture(analysis.path) as reader:
         # Two streams: each goes forward only, which is quick where the file is compressed.
-        heads, content = OctetStream(open_stored(source)), OctetStream(open_stored(source))
+        heads, content = OctetStream(open_stored(analysis.path)), OctetStream(open_stored(analysis.path))
         try:
             records = records_of(reader.format, content.fetch(0, _FILE_HEADER_LENGTH))
             copy = CaptureCopy(content.fetch, target.file)
@@ -81,11 +106,45 @@ def save_packets(session: Session, path: str, *, replaces: bool) -> str:
                         kept += 1
                     else:
                         copy.replace(end, b"")
+                progress(reader)
         finally:
             heads.stored.close()
             content.stored.close()
         target.commit()
     return f"{path}: written, {kept} packets"
+
+
+def save_resigned(session: Session, path: str, progress: Progress, *, replaces: bool) -> str:
+    """Writes the whole capture with right MACs under the present keys. UsageError, CaptureError."""
+    from aoinspect.engine.resign.resign import RewritableSource, resign
+    from aoinspect.engine.resign.wishes import Wishes
+
+    if not session.store.peers:
+        raise UsageError("nothing can be signed without keys: load a key file first")
+    _refuse_existing(path, replaces=replaces)
+    source_path = session.analysis.path
+    output = WholeFile(path, [source_path], replaces=replaces)
+    with RewritableSource(source_path) as source, output:
+        resigned = resign(source, output, session.store, session.registry, Wishes(), progress)
+    counts = ", ".join(f"{count} {outcome.word}" for outcome, count in resigned.outcomes.items())
+    left = ", ".join(f"{len(frames)} {why.word}" for why, frames in resigned.left.items())
+    return f"{path}: written, {counts or 'no protected segment'}" + (f" ({left})" if left else "")
+
+
+def save_annotated(session: Session, path: str, progress: Progress, *, replaces: bool) -> str:
+    """Writes the whole capture as pcapng, with the verdicts that are shown as packet comments. CaptureError."""
+    from aoinspect.engine.annotate import write_comments
+    from aoinspect.engine.resign.resign import RewritableSource
+    from aoinspect.engine.verdict_comments import comments_of
+
+    _refuse_existing(path, replaces=replaces)
+    analysis = session.analysis
+    with analysis.lock:
+        comments = comments_of(analysis.analyzer)
+    output = WholeFile(path, [analysis.path], replaces=replaces)
+    with RewritableSource(analysis.path) as source, output:
+        annotated = write_comments(source, output, comments, progress)
+    return f"{path}: written, {sum(annotated.counts.values())} packets have a comment"
 
 
 def _refuse_existing(path: str, *, replaces: bool) -> None:

@@ -7,17 +7,18 @@ that changed in verdicts is told.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import replace
 from enum import Enum
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aoinspect.engine.explain import EXPLAIN_BUDGET, Account, explain_connection
-from aoinspect.engine.explain.key_file import correct_keys
 from aoinspect.engine.filtering import Filter, parse_filter
-from aoinspect.engine.recovery import Recovery, recover_isns
 from aoinspect.engine.results import ConnectionResult
 from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import Verdict
@@ -26,9 +27,14 @@ from aoinspect.keys.model import KeyStore
 from aoinspect.report.axis import Axis, AxisUnit
 from aoinspect.report.frame_view import FrameView
 from aoinspect.tui.analysis import Analysis, Tell
+from aoinspect.tui.places import nearest_row, row_of_frame
 from aoinspect.tui.spool import Spool
 from aoinspect.tui.visible_rows import Matches, VisibleRows, next_failure
 from dissectors.registry import Registry
+
+if TYPE_CHECKING:
+    from aoinspect.engine.explain import Account
+    from aoinspect.engine.recovery import Recovery
 
 
 class TimeFormat(Enum):
@@ -65,6 +71,8 @@ class Session:
         self.matches: Matches | None = None
         self.filter_history: list[str] = []
         self.time_format = TimeFormat.RELATIVE
+        self.axis_unit = AxisUnit.TIME
+        """Of the timelines."""
         self.row: int | None = None
         """The chosen row of the table."""
         self.connection: int | None = None
@@ -176,15 +184,29 @@ class Session:
 
         KeyboardInterrupt raised by `progress` ends the search and keeps what was found.
         """
+        from aoinspect.engine.recovery import recover_isns
+
+        _prepare_processes()
         analysis = self.analysis
+
+        def go_on(tried: int, budget: int) -> None:
+            analysis.step_aside()
+            progress(tried, budget)
+
         with analysis.lock:
-            recovery = recover_isns(analysis.analyzer, self.recovery_budget, progress=progress)
+            recovery = recover_isns(analysis.analyzer, self.recovery_budget, progress=go_on)
         if not recovery.found and not recovery.missing:
             return self.store, None, "no ISN is missing"
         told = f"ISNs of {len(recovery.found)} of {len(recovery.found) + len(recovery.missing)} connections found"
         if recovery.is_interrupted:
             told += ", then cancelled"
         return recovery.extend(self.store), recovery, told
+
+    def give_way(self) -> None:
+        """Somebody presses a key: reading and checking pause for a moment."""
+        for analysis in (self.analysis, self.pending):
+            if analysis is not None:
+                analysis.give_way()
 
     # What is shown.
 
@@ -220,10 +242,23 @@ class Session:
         if row is not None:
             self.connection = int(self.rows.connection[row])
 
+    def choose_connection(self, number: int) -> None:
+        """Chooses a connection, and its first packet unless the chosen one is of it already."""
+        self.connection = number
+        if self.row is not None and int(self.rows.connection[self.row]) == number:
+            return
+        chosen = self.connection_of(number)
+        row = None if chosen is None else self.row_of_frame(chosen.first_frame)
+        if row is not None and int(self.rows.connection[row]) == number:
+            self.row = row
+
+    def connection_of(self, number: int | None) -> ConnectionResult | None:
+        """The connection of a number, as the last report has it."""
+        return next((one for one in self.connections if one.id == number), None)
+
     def row_of_frame(self, frame: int) -> int | None:
         """The row of a frame, None where it has none."""
-        found = np.flatnonzero(self.rows.frame == frame)
-        return int(found[0]) if len(found) else None
+        return row_of_frame(self.rows, frame)
 
     def position_of_next_failure(self, position: int) -> int | None:
         """Where the next failing segment stands in the list, behind `position` or from the start."""
@@ -240,29 +275,24 @@ class Session:
         """The next (1) or last (-1) match from `position`; None where there is none."""
         if self.matches is None:
             return None
-        return self.matches.next(self.rows, self.visible, position, step)
+        with self.analysis.lock:
+            return self.matches.next(self.rows, self.visible, position, step)
 
     def row_near(self, connection: int, axis: Axis, position: int) -> int | None:
         """The row of a connection that lies nearest to a position of its timeline's axis."""
-        rows = self.rows
-        own = np.flatnonzero(rows.connection == connection)
-        if not len(own):
-            return None
+        table, rows = self.analysis.table, self.rows
         if axis.unit is AxisUnit.TIME:
-            places = rows.time_ns[own]
-        else:
-            places = rows.frame[own].astype(np.int64) + axis.frames_before[0]
-        # Times may step back within a capture, so the nearest is looked for everywhere.
-        return int(own[int(np.argmin(np.abs(places - position)))])
+            return nearest_row(rows, connection, rows.time_ns, position, is_ordered=table.is_in_time_order)
+        position -= axis.frames_before[0]
+        return nearest_row(rows, connection, rows.frame, max(0, position), is_ordered=table.is_in_frame_order)
 
     def toggle_mark(self, frame: int) -> None:
         self.marked ^= {frame}
 
     def position_of_next_mark(self, position: int) -> int | None:
         """Where the next marked frame stands in the list, behind `position` or from the start."""
-        frames = self.rows.frame
-        marked = np.flatnonzero(np.isin(frames, np.array(sorted(self.marked), dtype=frames.dtype)))
-        places = [self.visible.position_of(row) for row in marked.tolist() if self.visible.shows(row)]
+        rows = [row for row in map(self.row_of_frame, self.marked) if row is not None and self.visible.shows(row)]
+        places = sorted(map(self.visible.position_of, rows))
         return next((place for place in places if place > position), places[0] if places else None)
 
     def view(self, row: int) -> FrameView:
@@ -278,9 +308,12 @@ class Session:
             return known
         if not self.store.peers:
             raise UsageError("explaining needs the keys as they are thought to be: load a key file first")
-        chosen = next((one for one in self.connections if one.id == connection), None)
+        chosen = self.connection_of(connection)
         if chosen is None:
             raise UsageError(f"there is no connection {connection}")
+        # What explains is loaded when something is to be explained: the first screen does not wait for it.
+        from aoinspect.engine.explain import EXPLAIN_BUDGET, explain_connection
+
         analysis = self.analysis
         with analysis.lock:
             account = explain_connection(
@@ -291,6 +324,8 @@ class Session:
 
     def corrected(self, connection: int) -> KeyStore:
         """The keys with what the explanation of a connection corrects. UsageError where it corrects nothing."""
+        from aoinspect.engine.explain.key_file import correct_keys
+
         explanations = self.explain(connection).explanations
         corrected = correct_keys(self.store, self.analysis.analyzer.keyring.mkts, explanations)
         if not corrected.corrected:
@@ -304,6 +339,12 @@ class Session:
         self.analysis.close()
         if self._spool is not None:
             self._spool.close()
+
+
+def _prepare_processes() -> None:
+    """Starts the process that watches over a pool's: it inherits standard error, which Textual replaces by none."""
+    with redirect_stderr(sys.__stderr__):
+        resource_tracker.ensure_running()
 
 
 def change_in_words(before: Rows, after: Rows) -> str:

@@ -7,41 +7,43 @@ need not know of any widget.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import PurePath
 from typing import ClassVar, TypeVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Static, TabbedContent, TabPane, Tabs
+from textual.widgets import Static, TabbedContent, TabPane, Tabs
 
-from aoinspect.engine.verdicts import Verdict
 from aoinspect.errors import AoinspectError, CaptureError
 from aoinspect.report.layout import printable
-from aoinspect.report.show_text import VERDICT_MARKS
 from aoinspect.tui.actions import ACTIONS, Action, View, bindings_of, can_be_done, key_text
 from aoinspect.tui.analysis import Analysis
 from aoinspect.tui.connections_view import ConnectionsView
 from aoinspect.tui.findings_view import FindingsView
+from aoinspect.tui.key_line import KeyLine
 from aoinspect.tui.keys_view import KeysView
 from aoinspect.tui.line_list import LineList
 from aoinspect.tui.packets_view import PacketsView
 from aoinspect.tui.session import Session
+from aoinspect.tui.status_text import status_text
 from aoinspect.tui.timeline_view import TimelineView
 from aoinspect.tui.visible_rows import VisibleRows
 
 TICK_SECONDS = 0.1
 THEMES = ("textual-dark", "textual-light", "without colours")
 Answer = TypeVar("Answer")
-_BAR_CELLS = 12
-_SWITCH_SECONDS = 0.001
+_COUNT_SECONDS = _STATUS_SECONDS = 0.4
+"""So often at most numbers that grow are drawn again while nothing else changes: over a slow line that counts."""
+_SWITCH_SECONDS = 0.0002
 """How long a reading thread may keep the interpreter from the one that answers keys."""
 
 
@@ -70,6 +72,16 @@ def _palette_name(action: Action) -> str:
     return f"{action.title} ({key_text(action.keys[0])})"
 
 
+class ViewPane(TabPane):
+    """What a tab shows. Unlike Textual's own it is not shown because something in it gets the focus.
+
+    When a view is hidden, the panes beside the focused one are offered the focus first, and would bring it back.
+    """
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        event.prevent_default()
+
+
 class Shell(App[str | None]):
     """The frame. It ends with why nothing could be shown, or None."""
 
@@ -77,6 +89,8 @@ class Shell(App[str | None]):
     TabPane { padding: 0; }
     #views { height: 1fr; }
     #status { height: 1; background: $panel; }
+    Tabs { height: 1; & Underline { display: none; } }
+    Tab.-active { text-style: bold reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(ACTIONS)]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
@@ -85,10 +99,30 @@ class Shell(App[str | None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self.connections = ConnectionsView(session)
+        self.timeline = TimelineView(session)
+        self.packets = PacketsView(session)
+        self.keys = KeysView(session)
+        self.findings = FindingsView(session)
+        self._views: dict[View, Widget] = {
+            View.CONNECTIONS: self.connections,
+            View.TIMELINE: self.timeline,
+            View.PACKETS: self.packets,
+            View.KEYS: self.keys,
+            View.FINDINGS: self.findings,
+        }
+        self._tabs = TabbedContent(id="views")
+        self._status_line = Static(id="status", markup=False)
+        self.has_frame = False
+        """Whether there are views yet, and still."""
         self.is_monochrome = False
         self._shown_analysis: Analysis = session.analysis
         self._shown_visible: VisibleRows = session.visible
         self._shown_count = -1
+        self._count_shown_at = 0.0
+        self._shown_status = Text()
+        self._status_due = 0.0
+        self._status_state: object = None
         self._shown_report: object = None
         self._shown_change = ""
         self._stale: set[View] = set(View)
@@ -98,30 +132,32 @@ class Shell(App[str | None]):
         self._is_viewing = False
 
     def compose(self) -> ComposeResult:
-        session = self.session
-        views = {
-            View.CONNECTIONS: ConnectionsView(session),
-            View.TIMELINE: TimelineView(session),
-            View.PACKETS: PacketsView(session),
-            View.KEYS: KeysView(session),
-            View.FINDINGS: FindingsView(session),
-        }
-        with TabbedContent(id="views"):
-            for number, (view, widget) in enumerate(views.items(), 1):
-                with TabPane(f"{number} {view.value.capitalize()}", id=view.value):
+        with self._tabs:
+            for number, (view, widget) in enumerate(self._views.items(), 1):
+                with ViewPane(f"{number} {view.value.capitalize()}", id=view.value):
                     yield widget
-        yield Static(id="status", markup=False)
-        yield Footer(show_command_palette=False)
+        yield self._status_line
+        yield KeyLine(id="key-line")
 
     def on_mount(self) -> None:
         sys.setswitchinterval(_SWITCH_SECONDS)
+        # Every frame of an animation is sent over the line.
+        self.animation_level = "none"
         self.query_one(Tabs).can_focus = False
+        self.has_frame = True
         self.theme = THEMES[0]
         self.action_view(View.CONNECTIONS.value)
         self.set_interval(TICK_SECONDS, self.tick)
         self.run_worker(self._read, thread=True, group="read")
 
+    async def on_event(self, event: events.Event) -> None:
+        """Whoever presses a key goes before whatever is read."""
+        if isinstance(event, events.InputEvent):
+            self.session.give_way()
+        await super().on_event(event)
+
     def on_unmount(self) -> None:
+        self.has_frame = False
         self.session.close()
 
     def _fatal_error(self) -> None:
@@ -138,27 +174,7 @@ class Shell(App[str | None]):
     @property
     def view(self) -> View:
         """The view that is shown."""
-        return View(self.query_one("#views", TabbedContent).active or View.CONNECTIONS.value)
-
-    @property
-    def packets(self) -> PacketsView:
-        return self.query_one(PacketsView)
-
-    @property
-    def timeline(self) -> TimelineView:
-        return self.query_one(TimelineView)
-
-    @property
-    def keys(self) -> KeysView:
-        return self.query_one(KeysView)
-
-    @property
-    def connections(self) -> ConnectionsView:
-        return self.query_one(ConnectionsView)
-
-    @property
-    def findings(self) -> FindingsView:
-        return self.query_one(FindingsView)
+        return View(self._tabs.active or View.CONNECTIONS.value)
 
     @property
     def list(self) -> LineList:
@@ -177,7 +193,7 @@ class Shell(App[str | None]):
 
     def tick(self) -> None:
         """Shows what is new."""
-        if not self.has_frame:
+        if not self.has_frame or not self.is_running:
             return
         session = self.session
         analysis, visible = session.analysis, session.visible
@@ -185,9 +201,11 @@ class Shell(App[str | None]):
             self._shown_analysis, self._shown_visible = analysis, visible
             self._stale |= set(View)
             self.packets.show_all()
-        elif len(visible) != self._shown_count:
+            self._shown_count = len(visible)
+        elif len(visible) != self._shown_count and self._is_count_due():
             self.packets.more_came(follow=analysis.size is None)
-        self._shown_count = len(visible)
+            self._shown_count = len(visible)
+            self._count_shown_at = time.monotonic()
         state = (analysis.report, analysis.is_finished)
         if state != self._shown_report:
             self._shown_report = state
@@ -197,7 +215,27 @@ class Shell(App[str | None]):
             if session.last_change:
                 self.notify(session.last_change, title="checked again")
         self.refresh_view()
-        self.query_one("#status", Static).update(self._status())
+        self._tell_status()
+
+    def _is_count_due(self) -> bool:
+        """Whether packets that came are shown at once: where they are seen, or only move the scrollbar."""
+        pane = self.packets.list
+        is_seen = self.view is View.PACKETS and pane.shows_end
+        is_last = pane.cursor >= pane.count - 1 or self.session.analysis.is_finished
+        return is_seen or is_last or time.monotonic() - self._count_shown_at >= _COUNT_SECONDS
+
+    def _tell_status(self) -> None:
+        """The status line, where it says something new; numbers that run are not told ten times a second."""
+        now = time.monotonic()
+        is_running = not self.session.analysis.is_finished or self.session.pending is not None
+        state = self.session.last_change, self.session.visible, self._activity.partition(":")[0], is_running
+        if state == self._status_state and now < self._status_due:
+            return
+        status = status_text(self.session, self._activity)
+        self._status_state, self._status_due = state, now + _STATUS_SECONDS
+        if status != self._shown_status or status.plain != self._shown_status.plain:
+            self._shown_status = status
+            self._status_line.update(status, layout=False)
 
     def refresh_view(self) -> None:
         """Brings the shown view up to date, if it is not."""
@@ -217,42 +255,9 @@ class Shell(App[str | None]):
             case View.FINDINGS:
                 self.findings.refresh_session()
 
-    def make_stale(self, *views: View) -> None:
+    def make_stale(self, views: set[View]) -> None:
         """These views no longer show what is so."""
-        self._stale |= set(views)
-
-    def _status(self) -> Text:
-        session, analysis = self.session, self.session.analysis
-        text = Text(no_wrap=True, overflow="ellipsis")
-        busy = self._activity or self._progress(session.pending or analysis, is_again=session.pending is not None)
-        if busy:
-            text.append(f"{busy}  ", "bold")
-        totals = analysis.analyzer.totals
-        for verdict in Verdict:
-            count = int(totals.verdicts[verdict])
-            if count:
-                mark, style = VERDICT_MARKS[verdict]
-                text.append(f"{mark} {count} {verdict.word}  ", style)
-        if session.last_change:
-            text.append(f"({session.last_change})  ", "bold")
-        if session.visible.chosen is not None:
-            text.append(f"filter {session.visible.chosen}: {len(session.visible)} shown  ", "bold")
-        name = "standard input" if session.name == "-" else PurePath(session.name).name
-        text.append(f"{totals.frames} packets of {printable(name)}")
-        damage = analysis.analyzer.captures[0].damage if analysis.analyzer.captures else None
-        if damage is not None:
-            text.append(f"  ✗ damaged at octet {damage.offset}: {printable(damage.message)}", "red")
-        return text
-
-    @staticmethod
-    def _progress(analysis: Analysis, *, is_again: bool) -> str:
-        if analysis.is_finished:
-            return ""
-        if analysis.size is None:
-            return "following" if not is_again else "checking again"
-        share = analysis.octets_read / max(1, analysis.size)
-        bar = "█" * int(share * _BAR_CELLS)
-        return f"{'checking again' if is_again else 'reading'} {bar:·<{_BAR_CELLS}} {int(share * 100)} %"
+        self._stale |= views
 
     # Work beside the keys.
 
@@ -266,7 +271,7 @@ class Shell(App[str | None]):
 
     def hand_over(self, call: Callable[..., object], *arguments: object) -> None:
         """Has the thread of the application call something, unless it is leaving."""
-        if self.has_frame:
+        if self.has_frame and self.is_running:
             with suppress(RuntimeError):  # It left meanwhile.
                 self.call_from_thread(call, *arguments)
 
@@ -311,6 +316,7 @@ class Shell(App[str | None]):
         self.notify(printable_lines(str(error)), severity="error", markup=False, timeout=8)
 
     def on_packets_view_packet_wanted(self, event: PacketsView.PacketWanted) -> None:
+        self.make_stale({View.CONNECTIONS, View.TIMELINE})
         self._wanted_row = event.row
         if not self._is_viewing:
             self._is_viewing = True
@@ -340,11 +346,6 @@ class Shell(App[str | None]):
         """Keys of one view do nothing in the others."""
         return can_be_done(action, self.view) if self.has_frame else True
 
-    @property
-    def has_frame(self) -> bool:
-        """Whether there are views yet, and still."""
-        return self.is_running and bool(self.screen_stack) and bool(self.screen_stack[0].query("#status"))
-
     def get_system_commands(self, screen: Screen[object]) -> Sequence[SystemCommand]:
         """None: the palette has the table's actions alone, which all have keys."""
         return ()
@@ -359,11 +360,20 @@ class Shell(App[str | None]):
             self.action_view(action.views[0].value)
         self.call_later(self.run_action, action.action)
 
+    def on_key_line_clicked(self, event: KeyLine.Clicked) -> None:
+        self.run_from_palette(event.action)
+
     def action_view(self, name: str) -> None:
-        self.query_one("#views", TabbedContent).active = name
+        self._tabs.active = name
         self.screen.minimize()
-        self.refresh_view()
+        self._enter_view()
         self._main_pane.focus()
+
+    def _enter_view(self) -> None:
+        """What is chosen elsewhere is chosen here."""
+        self.refresh_view()
+        if self.view is View.TIMELINE:
+            self.timeline.follow_session()
 
     @property
     def _main_pane(self) -> Widget:
@@ -371,10 +381,9 @@ class Shell(App[str | None]):
 
     def on_tabbed_content_tab_activated(self) -> None:
         """A tab was clicked, or chosen by its number."""
-        self.refresh_view()
-        focused = self.focused
-        if focused is None or not focused.is_on_screen:
-            self._main_pane.focus()
+        self._enter_view()
+        if self.focused is None or self._views[self.view] not in self.focused.ancestors:
+            self.screen.set_focus(self._main_pane)
 
     def action_maximise(self) -> None:
         if self.screen.maximized is not None:

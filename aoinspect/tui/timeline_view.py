@@ -6,7 +6,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import Static
 
 from aoinspect.report.axis import AxisUnit, duration_text
 from aoinspect.report.lanes import Picture, PlacedTransition, picture_of
@@ -16,6 +15,9 @@ from aoinspect.tui.lanes_pane import LanesPane
 from aoinspect.tui.line_list import LineList
 from aoinspect.tui.packet_text import seconds_text
 from aoinspect.tui.session import Session
+from aoinspect.tui.text_pane import TextPane
+
+_ONE_LINE_FROM = 100
 
 
 class TimelineView(Vertical):
@@ -23,7 +25,8 @@ class TimelineView(Vertical):
 
     DEFAULT_CSS = """
     TimelineView #lanes { height: 2fr; }
-    TimelineView #headline, TimelineView #at-cursor { height: auto; text-style: bold; }
+    TimelineView #headline, TimelineView #at-cursor { height: 1; text-style: bold; }
+    TimelineView.narrow #at-cursor { height: 2; }
     TimelineView #changes { height: 1fr; border-top: solid $primary; }
     """
 
@@ -34,16 +37,18 @@ class TimelineView(Vertical):
             super().__init__()
             self.row = row
 
+    class RowFollowed(RowChosen):
+        """The cursor has come to a packet, which is the chosen one from now on."""
+
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self.unit = AxisUnit.TIME
         self._transitions: tuple[PlacedTransition, ...] = ()
 
     def compose(self) -> ComposeResult:
-        yield Static(id="headline", markup=False)
+        yield TextPane(id="headline")
         yield LanesPane(id="lanes")
-        yield Static(id="at-cursor", markup=False)
+        yield TextPane(id="at-cursor")
         yield LineList(id="changes", header=self._header, widest=120)
 
     @property
@@ -58,12 +63,12 @@ class TimelineView(Vertical):
         """Draws the chosen connection as it is known by now."""
         session = self._session
         report = session.analysis.report
-        chosen = next((one for one in session.connections if one.id == session.connection), None)
-        picture = None if chosen is None or report is None else picture_of(chosen, report, self.unit)
+        chosen = session.connection_of(session.connection)
+        picture = None if chosen is None or report is None else picture_of(chosen, report, session.axis_unit)
         self.lanes.empty_text = empty_words(session)
         self.lanes.show(picture)
         headline = "" if picture is None else _headline(picture)
-        self.query_one("#headline", Static).update(Text(headline))
+        self.query_one("#headline", TextPane).show(headline)
         self._transitions = () if picture is None else picture.transitions
         self.changes.empty_text = "no change of keys"
         self.changes.show(len(self._transitions), self._line)
@@ -71,9 +76,19 @@ class TimelineView(Vertical):
     def toggle_unit(self) -> None:
         """By time, or by frame; the cursor stays on its packet."""
         row = self._row()
-        self.unit = AxisUnit.FRAME if self.unit is AxisUnit.TIME else AxisUnit.TIME
+        session = self._session
+        session.axis_unit = AxisUnit.FRAME if session.axis_unit is AxisUnit.TIME else AxisUnit.TIME
         self.refresh_session()
         if row is not None:
+            self.go_to_row(row)
+
+    def follow_session(self) -> None:
+        """Puts the cursor on the chosen packet, unless it is there already."""
+        row = self._session.row
+        picture = self.lanes.picture
+        if row is None or picture is None or row == self._row():
+            return
+        if int(self._session.rows.connection[row]) == picture.connection.id:
             self.go_to_row(row)
 
     def go_to_row(self, row: int) -> None:
@@ -81,7 +96,8 @@ class TimelineView(Vertical):
         picture = self.lanes.picture
         if picture is not None:
             rows = self._session.rows
-            self.lanes.go_to(picture.axis.place(int(rows.capture[row]), int(rows.frame[row]), int(rows.time_ns[row])))
+            place = picture.axis.place(int(rows.capture[row]), int(rows.frame[row]), int(rows.time_ns[row]))
+            self.lanes.go_to(place, is_by_user=False)
 
     def _row(self) -> int | None:
         picture = self.lanes.picture
@@ -89,31 +105,39 @@ class TimelineView(Vertical):
             return None
         return self._session.row_near(picture.connection.id, picture.axis, self.lanes.position)
 
-    def on_lanes_pane_cursor_moved(self) -> None:
+    def on_resize(self) -> None:
+        self.set_class(self.size.width < _ONE_LINE_FROM, "narrow")
+
+    def on_lanes_pane_cursor_moved(self, event: LanesPane.CursorMoved) -> None:
+        event.stop()
         if self._transitions and not self.changes.has_focus:
             at = self.lanes.position
             before = [place for place, change in enumerate(self._transitions) if change.position <= at]
             self.changes.go_to(before[-1] if before else 0)
         row, picture = self._row(), self.lanes.picture
-        if row is None or picture is None:
-            self.query_one("#at-cursor", Static).update("")
-            return
+        words = "" if row is None or picture is None else self._cursor_words(row, picture)
+        self.query_one("#at-cursor", TextPane).show(words)
+        if event.is_by_user and row is not None and row != self._session.row:
+            self._session.choose(row)
+            self.post_message(self.RowFollowed(row))
+
+    def _cursor_words(self, row: int, picture: Picture) -> str:
+        """Where the cursor stands, exactly, and which packet is there or nearest."""
         rows = self._session.rows
-        time_ns = int(rows.time_ns[row])
-        window = self.lanes.window
-        shown = duration_text(window.size) if picture.axis.unit is AxisUnit.TIME else f"{window.size} frames"
-        since = seconds_text(time_ns - picture.axis.origin_ns, 9)
-        exact = (
-            seconds_text(self.lanes.position - picture.axis.origin_ns, 9) + " s"
-            if picture.axis.unit is AxisUnit.TIME
-            else f"frame {self.lanes.position}"
-        )
-        self.query_one("#at-cursor", Static).update(
-            Text(
-                f"cursor {exact}; nearest frame {int(rows.frame[row])} at {since} s, "
-                f"{iso_time(time_ns)}; window {shown}"
-            )
-        )
+        position, time_ns, frame = self.lanes.position, int(rows.time_ns[row]), int(rows.frame[row])
+        origin_ns = picture.axis.origin_ns
+        packet = f"frame {frame}, {iso_time(time_ns)}"
+        if picture.axis.unit is AxisUnit.TIME:
+            size = duration_text(self.lanes.window.size)
+            if position == time_ns:
+                return f"{seconds_text(position - origin_ns, 9)} s: {packet}; window {size}"
+            nearest = f"nearest frame {frame} at {seconds_text(time_ns - origin_ns, 9)} s"
+            return f"{seconds_text(position - origin_ns, 9)} s: {nearest}; window {size}"
+        if position == picture.axis.place(int(rows.capture[row]), frame, time_ns):
+            place = packet
+        else:
+            place = f"frame {position}: nearest {packet}"
+        return f"{place} ({seconds_text(time_ns - origin_ns, 9)} s); window {self.lanes.window.size} frames"
 
     def on_lanes_pane_chosen(self) -> None:
         row = self._row()

@@ -6,15 +6,15 @@
 _aoinspect_command() {
     case $command in
         aoinspect)
-            subcommands='verify check explain timeline show tui report resign keys completion'
+            subcommands='verify check explain timeline show tui report resign annotate wireshark keys completion'
             options='-h --help --version'
             valued=''
             arguments=()
             ;;
         'aoinspect verify')
             subcommands=''
-            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --format --policy --all'
-            valued='--keys --local --decode-as --dissector --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --format --policy'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --format --policy --follow --events --all'
+            valued='--keys --local --decode-as --dissector --filter --recover-isn -j --jobs --dedupe --max-connections --max-key-runs --format --policy --events'
             arguments=(file)
             ;;
         'aoinspect check')
@@ -55,12 +55,30 @@ _aoinspect_command() {
             ;;
         'aoinspect resign')
             subcommands=''
-            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --sign-keys --map --faults --add --strip --from-md5 --rollover --fix-checksums --force'
-            valued='--keys --local --decode-as --dissector --sign-keys --map --faults --rollover'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --sign-keys --map --faults --add --strip --from-md5 --rollover --fix-checksums --anonymise --payload --ports --other-frames --force'
+            valued='--keys --local --decode-as --dissector --sign-keys --map --faults --rollover --payload --ports --other-frames'
             arguments=(file file text)
             ;;
+        'aoinspect annotate')
+            subcommands=''
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --recover-isn --force'
+            valued='--keys --local --decode-as --dissector --recover-isn'
+            arguments=(file file text)
+            ;;
+        'aoinspect wireshark')
+            subcommands=install
+            options='-h --help'
+            valued=''
+            arguments=()
+            ;;
+        'aoinspect wireshark install')
+            subcommands=''
+            options='-h --help --to --force -q --quiet'
+            valued=--to
+            arguments=()
+            ;;
         'aoinspect keys')
-            subcommands='import export lint compare example isn'
+            subcommands='import export lint compare example isn traffic-keys'
             options='-h --help'
             valued=''
             arguments=()
@@ -101,6 +119,12 @@ _aoinspect_command() {
             valued=''
             arguments=(file)
             ;;
+        'aoinspect keys traffic-keys')
+            subcommands=''
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --recover-isn -o --force --all'
+            valued='--keys --local --decode-as --dissector --recover-isn -o'
+            arguments=(file)
+            ;;
         'aoinspect completion')
             subcommands=''
             options='-h --help'
@@ -123,6 +147,7 @@ _aoinspect_value() {
         'aoinspect verify --max-key-runs') echo text ;;
         'aoinspect verify --format') echo 'text json jsonl' ;;
         'aoinspect verify --policy') echo 'rfc linux observe' ;;
+        'aoinspect verify --events') echo text ;;
         'aoinspect check --local') echo text ;;
         'aoinspect check --decode-as') echo text ;;
         'aoinspect check --filter') echo text ;;
@@ -170,6 +195,12 @@ _aoinspect_value() {
         'aoinspect resign --map') echo text ;;
         'aoinspect resign --faults') echo 'repair keep' ;;
         'aoinspect resign --rollover') echo text ;;
+        'aoinspect resign --payload') echo 'zero keep drop' ;;
+        'aoinspect resign --ports') echo 'keep shuffle' ;;
+        'aoinspect resign --other-frames') echo 'blank drop' ;;
+        'aoinspect annotate --local') echo text ;;
+        'aoinspect annotate --decode-as') echo text ;;
+        'aoinspect annotate --recover-isn') echo text ;;
         'aoinspect keys import --local') echo text ;;
         'aoinspect keys export --local') echo text ;;
         'aoinspect keys export --to') echo 'aoinspect bird gobgp ios-xr ios-xe junos ietf' ;;
@@ -180,6 +211,9 @@ _aoinspect_value() {
         'aoinspect keys compare --local-b') echo text ;;
         'aoinspect keys compare --format') echo 'text json' ;;
         'aoinspect keys compare --fail-on') echo 'error warning note' ;;
+        'aoinspect keys traffic-keys --local') echo text ;;
+        'aoinspect keys traffic-keys --decode-as') echo text ;;
+        'aoinspect keys traffic-keys --recover-isn') echo text ;;
         *) echo file ;;
     esac
 }

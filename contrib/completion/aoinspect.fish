@@ -35,13 +35,19 @@ function __aoinspect_place
             case 'aoinspect resign'
                 set command 'aoinspect resign'
                 set places 0
+            case 'aoinspect annotate'
+                set command 'aoinspect annotate'
+                set places 0
+            case 'aoinspect wireshark'
+                set command 'aoinspect wireshark'
+                set places 0
             case 'aoinspect keys'
                 set command 'aoinspect keys'
                 set places 0
             case 'aoinspect completion'
                 set command 'aoinspect completion'
                 set places 0
-            case 'aoinspect verify --keys' 'aoinspect verify --local' 'aoinspect verify --decode-as' 'aoinspect verify --dissector' 'aoinspect verify --filter' 'aoinspect verify --recover-isn' 'aoinspect verify -j' 'aoinspect verify --jobs' 'aoinspect verify --dedupe' 'aoinspect verify --max-connections' 'aoinspect verify --max-key-runs' 'aoinspect verify --format' 'aoinspect verify --policy'
+            case 'aoinspect verify --keys' 'aoinspect verify --local' 'aoinspect verify --decode-as' 'aoinspect verify --dissector' 'aoinspect verify --filter' 'aoinspect verify --recover-isn' 'aoinspect verify -j' 'aoinspect verify --jobs' 'aoinspect verify --dedupe' 'aoinspect verify --max-connections' 'aoinspect verify --max-key-runs' 'aoinspect verify --format' 'aoinspect verify --policy' 'aoinspect verify --events'
                 set awaited yes
             case 'aoinspect check --keys' 'aoinspect check --local' 'aoinspect check --decode-as' 'aoinspect check --dissector' 'aoinspect check --filter' 'aoinspect check --recover-isn' 'aoinspect check -f' 'aoinspect check --expect' 'aoinspect check --baseline' 'aoinspect check --fail-on' 'aoinspect check --policy' 'aoinspect check --format' 'aoinspect check --output' 'aoinspect check -j' 'aoinspect check --jobs'
                 set awaited yes
@@ -55,7 +61,14 @@ function __aoinspect_place
                 set awaited yes
             case 'aoinspect report --keys' 'aoinspect report --local' 'aoinspect report --decode-as' 'aoinspect report --dissector' 'aoinspect report --filter' 'aoinspect report --recover-isn' 'aoinspect report -j' 'aoinspect report --jobs' 'aoinspect report --dedupe' 'aoinspect report --max-connections' 'aoinspect report --max-key-runs' 'aoinspect report --policy' 'aoinspect report -o' 'aoinspect report --output'
                 set awaited yes
-            case 'aoinspect resign --keys' 'aoinspect resign --local' 'aoinspect resign --decode-as' 'aoinspect resign --dissector' 'aoinspect resign --sign-keys' 'aoinspect resign --map' 'aoinspect resign --faults' 'aoinspect resign --rollover'
+            case 'aoinspect resign --keys' 'aoinspect resign --local' 'aoinspect resign --decode-as' 'aoinspect resign --dissector' 'aoinspect resign --sign-keys' 'aoinspect resign --map' 'aoinspect resign --faults' 'aoinspect resign --rollover' 'aoinspect resign --payload' 'aoinspect resign --ports' 'aoinspect resign --other-frames'
+                set awaited yes
+            case 'aoinspect annotate --keys' 'aoinspect annotate --local' 'aoinspect annotate --decode-as' 'aoinspect annotate --dissector' 'aoinspect annotate --recover-isn'
+                set awaited yes
+            case 'aoinspect wireshark install'
+                set command 'aoinspect wireshark install'
+                set places 0
+            case 'aoinspect wireshark install --to'
                 set awaited yes
             case 'aoinspect keys import'
                 set command 'aoinspect keys import'
@@ -75,6 +88,9 @@ function __aoinspect_place
             case 'aoinspect keys isn'
                 set command 'aoinspect keys isn'
                 set places 0
+            case 'aoinspect keys traffic-keys'
+                set command 'aoinspect keys traffic-keys'
+                set places 0
             case 'aoinspect keys import --local' 'aoinspect keys import -o'
                 set awaited yes
             case 'aoinspect keys export --local' 'aoinspect keys export -o' 'aoinspect keys export --to'
@@ -84,6 +100,8 @@ function __aoinspect_place
             case 'aoinspect keys compare --local-a' 'aoinspect keys compare --local-b' 'aoinspect keys compare --format' 'aoinspect keys compare --fail-on'
                 set awaited yes
             case 'aoinspect keys example -o'
+                set awaited yes
+            case 'aoinspect keys traffic-keys --keys' 'aoinspect keys traffic-keys --local' 'aoinspect keys traffic-keys --decode-as' 'aoinspect keys traffic-keys --dissector' 'aoinspect keys traffic-keys --recover-isn' 'aoinspect keys traffic-keys -o'
                 set awaited yes
             case '* -*'
             case '*'
@@ -111,6 +129,8 @@ complete -c aoinspect -n '__aoinspect_in aoinspect' -a show -d 'list packets, or
 complete -c aoinspect -n '__aoinspect_in aoinspect' -a tui -d 'look at a capture in the terminal, and work on its keys'
 complete -c aoinspect -n '__aoinspect_in aoinspect' -a report -d 'write everything that was found as one page of HTML'
 complete -c aoinspect -n '__aoinspect_in aoinspect' -a resign -d 'write a capture again with right MACs, under the same keys or others'
+complete -c aoinspect -n '__aoinspect_in aoinspect' -a annotate -d 'write a capture again with the verdicts as packet comments, for Wireshark'
+complete -c aoinspect -n '__aoinspect_in aoinspect' -a wireshark -d 'give Wireshark colours, columns and fields for what annotate writes'
 complete -c aoinspect -n '__aoinspect_in aoinspect' -a keys -d 'read keys from configurations, write them for routers, look them over, compare both ends'
 complete -c aoinspect -n '__aoinspect_in aoinspect' -a completion -d 'print the script by which a shell completes the command line'
 complete -c aoinspect -n '__aoinspect_in aoinspect' -s h -l help -d 'show this help message and exit'
@@ -130,6 +150,8 @@ complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l max-connections -x
 complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l max-key-runs -x -d 'key runs kept of each direction of a connection (default: 4,096)'
 complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l format -x -a 'text json jsonl' -d 'default: text'
 complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l policy -x -a 'rfc linux observe' -d 'whose expectations of key selection the findings hold both ends to (default: rfc; observe: nobody\'s)'
+complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l follow -d 'a pipe, or a file that is still being written: tell what happens as it comes, until SIGINT or the pipe\'s end, and sum up (docs/follow.md)'
+complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l events -x -d 'what lines are about, of segment,connection,verdict,transition,sne,finding,summary or all (default: segment; with --follow the others)'
 complete -c aoinspect -n '__aoinspect_in aoinspect verify' -l all -d 'text: list every problem and every connection'
 complete -c aoinspect -n '__aoinspect_at "aoinspect verify" 0 1000000' -r -F
 complete -c aoinspect -n '__aoinspect_in aoinspect check' -s h -l help -d 'show this help message and exit'
@@ -232,21 +254,43 @@ complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l dissector -r -F -d
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -s q -l quiet -d 'no progress bar and no warnings on stderr'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l sign-keys -r -F -d 'sign with these keys: each key of --keys becomes the one of its name; may be given several times'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l map -x -d 'this key becomes that one, whatever their names; may be given several times'
-complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l faults -x -a 'repair keep' -d 'segments whose MAC does not match: sign them right, or keep them failing (default: repair)'
+complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l faults -x -a 'repair keep' -d 'segments whose MAC does not match: sign them right, or keep them failing (default: repair; keep with --anonymise)'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l add -d 'sign connections that carry no signature'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l strip -d 'take TCP-AO and TCP-MD5 options out'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l from-md5 -d 'turn TCP-MD5 into TCP-AO'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l rollover -x -d 'play a change to KEY in at TIME: seconds from the capture\'s start, or RFC 3339; may be repeated'
-complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l fix-checksums -d 'repair TCP checksums of segments that stay as they are, too'
+complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l fix-checksums -d 'repair the checksums (TCP, IPv4) of segments that stay as they are, too'
+complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l anonymise -d 'write OUT, and OUT\'s name with .toml, for sharing'
+complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l payload -x -a 'zero keep drop' -d 'TCP payloads: zeros of the same length (default), kept with all that they tell, or left out'
+complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l ports -x -a 'keep shuffle' -d 'TCP ports: kept (default), or others for those from 1024 on that no key file names'
+complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l other-frames -x -a 'blank drop' -d 'frames that are not of protected connections: empty ones in their place (default), or left out'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l force -d 'replace OUT if it exists'
 complete -c aoinspect -n '__aoinspect_at "aoinspect resign" 0 0' -r -F
 complete -c aoinspect -n '__aoinspect_at "aoinspect resign" 1 1' -r -F
+complete -c aoinspect -n '__aoinspect_in aoinspect annotate' -s h -l help -d 'show this help message and exit'
+complete -c aoinspect -n '__aoinspect_in aoinspect annotate' -l keys -r -F -d 'key file or router configuration, recognised by content or as NAME:FILE; may be given several times (default: the file named by AOINSPECT_KEYS)'
+complete -c aoinspect -n '__aoinspect_in aoinspect annotate' -l local -x -d 'the address of the device whose configuration --keys names, where it does not; one for all, or one for each --keys in their order'
+complete -c aoinspect -n '__aoinspect_in aoinspect annotate' -l strict -l strict-keys -d 'refuse key files and configurations with secrets that every user can read'
+complete -c aoinspect -n '__aoinspect_in aoinspect annotate' -l decode-as -x -d 'as tshark\'s -d: udp.port==8472,vxlan'
+complete -c aoinspect -n '__aoinspect_in aoinspect annotate' -l dissector -r -F -d 'a Python file with further dissectors; it is run'
+complete -c aoinspect -n '__aoinspect_in aoinspect annotate' -s q -l quiet -d 'no progress bar and no warnings on stderr'
+complete -c aoinspect -n '__aoinspect_in aoinspect annotate' -l recover-isn -x -d 'candidates to try for the ISNs of connections whose handshake is missing, or off (default: 1000000: both ends together had sent under 1,400 octets; some seconds)'
+complete -c aoinspect -n '__aoinspect_in aoinspect annotate' -l force -d 'replace OUT if it exists'
+complete -c aoinspect -n '__aoinspect_at "aoinspect annotate" 0 0' -r -F
+complete -c aoinspect -n '__aoinspect_at "aoinspect annotate" 1 1' -r -F
+complete -c aoinspect -n '__aoinspect_in aoinspect wireshark' -a install -d 'put the profile and the Lua plugin where Wireshark looks'
+complete -c aoinspect -n '__aoinspect_in aoinspect wireshark' -s h -l help -d 'show this help message and exit'
+complete -c aoinspect -n '__aoinspect_in aoinspect wireshark install' -s h -l help -d 'show this help message and exit'
+complete -c aoinspect -n '__aoinspect_in aoinspect wireshark install' -l to -r -F -d 'put both into this personal configuration folder of Wireshark\'s instead'
+complete -c aoinspect -n '__aoinspect_in aoinspect wireshark install' -l force -d 'replace files of the same name that differ'
+complete -c aoinspect -n '__aoinspect_in aoinspect wireshark install' -s q -l quiet -d 'no advice on stderr'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys' -a import -d 'write keys as a key file of aoinspect\'s own'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys' -a export -d 'write keys for another system'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys' -a lint -d 'say what is wrong with keys, or will be'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys' -a compare -d 'hold the keys of both ends of sessions against each other'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys' -a example -d 'print a key file to begin with'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys' -a isn -d 'print [[connection]] entries for what routers and Linux list of live connections'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys' -a traffic-keys -d 'write the traffic keys of a capture\'s connections, to verify it without master keys'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys' -s h -l help -d 'show this help message and exit'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys import' -s h -l help -d 'show this help message and exit'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys import' -s q -l quiet -d 'no warnings on stderr'
@@ -287,5 +331,17 @@ complete -c aoinspect -n '__aoinspect_in aoinspect keys example' -l force -d 're
 complete -c aoinspect -n '__aoinspect_in aoinspect keys isn' -s h -l help -d 'show this help message and exit'
 complete -c aoinspect -n '__aoinspect_in aoinspect keys isn' -s q -l quiet -d 'no warnings on stderr'
 complete -c aoinspect -n '__aoinspect_at "aoinspect keys isn" 0 1000000' -r -F
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -s h -l help -d 'show this help message and exit'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -l keys -r -F -d 'key file or router configuration, recognised by content or as NAME:FILE; may be given several times (default: the file named by AOINSPECT_KEYS)'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -l local -x -d 'the address of the device whose configuration --keys names, where it does not; one for all, or one for each --keys in their order'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -l strict -l strict-keys -d 'refuse key files and configurations with secrets that every user can read'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -l decode-as -x -d 'as tshark\'s -d: udp.port==8472,vxlan'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -l dissector -r -F -d 'a Python file with further dissectors; it is run'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -s q -l quiet -d 'no progress bar and no warnings on stderr'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -l recover-isn -x -d 'candidates to try for the ISNs of connections whose handshake is missing, or off (default: 1000000: both ends together had sent under 1,400 octets; some seconds)'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -s o -r -F -d 'file to write, of mode 0600; - is stdout'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -l force -d 'replace LOG where it is there already'
+complete -c aoinspect -n '__aoinspect_in aoinspect keys traffic-keys' -l all -d 'also the traffic keys of MKTs that a connection could have used and did not, for other captures of it'
+complete -c aoinspect -n '__aoinspect_at "aoinspect keys traffic-keys" 0 1000000' -r -F
 complete -c aoinspect -n '__aoinspect_in aoinspect completion' -s h -l help -d 'show this help message and exit'
 complete -c aoinspect -n '__aoinspect_at "aoinspect completion" 0 0' -x -a 'bash zsh fish'

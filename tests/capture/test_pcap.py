@@ -123,9 +123,9 @@ def test_a_header_alone_is_an_empty_capture() -> None:
 
 def test_head_and_tail_of_every_batch_are_zero_and_the_octets_may_be_written() -> None:
     octets = pcap([bytes([255]) * (50 + index) for index in range(40)])
-    sizes: list[dict[str, int]] = [{}, {"batch_frames": 7}, {"batch_octets": 300}]
-    for size in sizes:
-        for batch in open_capture(io.BytesIO(octets), **size).batches():
+    for batch_octets, batch_frames in ((4 << 20, 32768), (4 << 20, 7), (300, 32768)):
+        reader = open_capture(io.BytesIO(octets), batch_octets=batch_octets, batch_frames=batch_frames)
+        for batch in reader.batches():
             assert len(batch.octets) >= batch.ends[-1] + TAILROOM
             assert not batch.octets[:HEADROOM].any()
             assert not batch.octets[-TAILROOM:].any()

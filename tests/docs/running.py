@@ -18,6 +18,9 @@ from tests.docs.pages import PROJECT_ROOT, Block, blocks_of, commands_in
 _COPIED = ("samples", "tests/captures")
 _UNSET = ("AOINSPECT_KEYS", "AOINSPECT_DEBUG", "COLUMNS", "FORCE_COLOR", "BASH_ENV", "PYTHONWARNINGS")
 
+_PAGE_SECONDS = 600
+"""A page that takes longer waits for something that does not come."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -40,7 +43,14 @@ def run_page(page: str, folder: Path) -> dict[Block, list[Ran]]:
     commands = [(block, command) for block in blocks for command in _commands(block, blocks)]
     script = folder / "page.sh"
     script.write_text(_script([command for _, command in commands], results), encoding="utf-8")
-    subprocess.run(["bash", str(script)], cwd=work, env=_environment(folder), check=False, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        ["bash", str(script)],
+        cwd=work,
+        env=_environment(folder),
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=_PAGE_SECONDS,
+    )
     ran: dict[Block, list[Ran]] = {block: [] for block in blocks}
     for number, (block, command) in enumerate(commands):
         ran[block].append(_read(command, results, number))

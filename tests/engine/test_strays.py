@@ -198,3 +198,11 @@ def test_a_verified_segment_that_only_a_failed_one_leads_to_is_none_in_any_batch
     conversation.skip("a", 2**30).data("a", 10).data("a", 10)
     judged = assert_alike_in_any_batches(conversation.to_pcap(), conversation.key_file(), (1, 2, 5))
     assert judged.verdicts == ["verified"] * 4 + ["mismatch"] * 3
+
+
+@pytest.mark.parametrize("seq", [2**32 - 1, 2**32 - 2**20, 2**31 + 7])
+def test_without_keys_a_segment_before_the_start_is_at_sne_0_and_moves_no_other(seq: int) -> None:
+    """A position below the ISN at SNE 0 does not exist (RFC 9187)."""
+    conversation = Conversation(client_isn=5).handshake().stray("a", seq, signed="wrongly").data("a", 40).data("b", 2)
+    judged = assert_alike_in_any_batches(conversation.to_pcap(), "version = 1\n", (1, 4))
+    assert [line.sne for line in judged.lines] == [0] * 6

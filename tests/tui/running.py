@@ -72,6 +72,7 @@ async def press(pilot: Run, *keys: str) -> None:
     assert isinstance(app, InspectApp)
     for key in keys:
         await pilot.press(key)
+        # A key goes round by several queues before anything begins.
         await pilot.pause()
         await until(pilot, lambda: not app.is_busy)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aoinspect.engine.filtering import FilterError, parse_filter
 from aoinspect.engine.table import EMPTY, Rows
@@ -21,6 +23,7 @@ from aoinspect.tui.key_edits import KeyDraft, draft_of, with_added_key, with_edi
 from aoinspect.tui.key_use import key_uses
 from aoinspect.tui.listed_table import ListedTable
 from aoinspect.tui.packet_nodes import Node, nodes_of
+from aoinspect.tui.places import nearest_row, row_of_frame
 from aoinspect.tui.saving import FileExistsAlreadyError, save_keys
 from aoinspect.tui.session import change_in_words
 from tests.conversation import Conversation
@@ -266,3 +269,47 @@ def test_no_file_is_replaced_without_being_asked(tmp_path: Path) -> None:
     }
     with pytest.raises(UsageError, match="cannot be written"):
         save_keys(store, str(tmp_path / "none" / "keys.toml"), replaces=False)
+
+
+# Places in a large table.
+
+
+def table_of(connections: list[int], times: list[int], frames: list[int] | None = None) -> ListedTable:
+    table = ListedTable()
+    rows = rows_of(range(1, len(connections) + 1))
+    rows.connection[:] = connections
+    rows.time_ns[:] = times
+    if frames is not None:
+        rows.frame[:] = frames
+    for start in range(0, len(connections), 3):
+        table.add(Rows._make(column[start : start + 3] for column in rows))
+    return table
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), min_size=1, max_size=40),
+    st.integers(0, 2),
+    st.integers(-5, 35),
+    st.booleans(),
+)
+def test_the_nearest_row_is_nearest_whatever_the_order(
+    told: list[tuple[int, int]], connection: int, position: int, is_sorted: bool
+) -> None:
+    times = [time for _, time in told]
+    table = table_of([number for number, _ in told], sorted(times) if is_sorted else times)
+    rows = table.rows
+    ordered = bool((np.diff(rows.time_ns) >= 0).all())
+    assert table.is_in_time_order == ordered
+    own = [row for row in range(len(told)) if int(rows.connection[row]) == connection]
+    found = nearest_row(rows, connection, rows.time_ns, position, is_ordered=table.is_in_time_order)
+    if not own:
+        assert found is None
+        return
+    assert found in own
+    distance = min(abs(int(rows.time_ns[row]) - position) for row in own)
+    assert abs(int(rows.time_ns[found]) - position) == distance
+
+
+def test_a_frame_that_came_late_is_found() -> None:
+    rows = table_of([0] * 5, [0] * 5, [2, 4, 9, 11, 3]).rows
+    assert [row_of_frame(rows, frame) for frame in (2, 4, 9, 11, 3, 5)] == [0, 1, 2, 3, 4, None]

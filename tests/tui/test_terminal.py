@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conversation import Conversation
 from tests.tui.running import PROJECT_ROOT, SAMPLES
 from tests.tui.test_walk import SAMPLE, wrong_keys
 
@@ -41,11 +42,11 @@ class Terminal:
     def screen(self) -> str:
         return self._tmux("capture-pane", "-p")
 
-    def wait_for(self, words: str, seconds: float = 20) -> str:
+    def wait_for(self, words: str, seconds: float = 90) -> str:
         """The screen, once it has `words`."""
         return self.wait_until(lambda screen: words in screen, words, seconds)
 
-    def wait_until(self, condition: Callable[[str], bool], what: str, seconds: float = 20) -> str:
+    def wait_until(self, condition: Callable[[str], bool], what: str, seconds: float = 90) -> str:
         deadline = time.monotonic() + seconds
         while not condition(screen := self.screen()):
             assert time.monotonic() < deadline, f"{what!r} did not come:\n{screen}"
@@ -90,7 +91,7 @@ def test_the_walk_in_a_real_terminal(start: Callable[..., Terminal], tmp_path: P
     terminal.type(str(saved))
     terminal.wait_for(saved.name)
     terminal.keys("Enter")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while not saved.exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -140,3 +141,16 @@ def test_forty_columns(start: Callable[..., Terminal]) -> None:
         terminal.keys(key)
     terminal.keys("q")
     assert "Traceback" not in terminal.wait_for("status 0")
+
+
+def test_isns_are_searched_by_processes_of_their_own(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    talk = Conversation().established(client_octets=60, server_octets=40)
+    talk.data("a", 100).data("b", 50).ack("a").data("a", 30)
+    (tmp_path / "late.pcap").write_bytes(talk.to_pcap())
+    (tmp_path / "keys.toml").write_text(talk.key_file(), encoding="utf-8")
+    terminal = start(f"-q {tmp_path / 'late.pcap'} --keys {tmp_path / 'keys.toml'} --recover-isn 200000")
+    terminal.wait_for("4 unverifiable")
+    terminal.keys("r")
+    terminal.wait_for("+4 verified")
+    terminal.keys("q")
+    terminal.wait_for("status 0")

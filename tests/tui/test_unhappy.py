@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from textual.events import Key
+from textual.widgets import Input
 
 from aoinspect.errors import CaptureError
 from aoinspect.keys.model import KeyStore
@@ -89,6 +91,17 @@ def test_every_view_draws_at_any_size(size: tuple[int, int]) -> None:
             await pilot.resize_terminal(size[1] * 3, size[0])
             await press(pilot, "2", "plus", "3", "f", "e", "escape", "question_mark", "escape", "a", "escape", "s")
             assert app.crash is None
+
+    asyncio.run(walk())
+
+
+def test_forty_columns_show_octets_and_where_help_is() -> None:
+    async def walk() -> None:
+        async with running(sample_session("inject"), (40, 15)) as (app, pilot):
+            await press(pilot, "3", "f")
+            screen = screen_text(app)
+            assert "? Help" in screen
+            assert app.packets.octets.octets[:8].hex(" ") in screen
 
     asyncio.run(walk())
 
@@ -195,5 +208,17 @@ def test_saved_packets_are_the_shown_ones_octet_for_octet(tmp_path: Path) -> Non
             again = read_all(session_on(saved))
             assert again.analysis.analyzer.totals.frames == 9
             assert [again.view(row).frame.octets for row in range(9)] == shown
+
+    asyncio.run(walk())
+
+
+def test_keys_that_come_together_take_effect_in_their_order(tmp_path: Path) -> None:
+    async def walk() -> None:
+        async with running(sample_session("inject")) as (app, pilot):
+            await press(pilot, "o")
+            line = app.screen.query_one("#line", Input)
+            for key, letter in (("ctrl+u", None), ("a", "a"), ("x", "x"), ("backspace", None), ("b", "b")):
+                app.post_message(Key(key, letter))
+            await until(pilot, lambda: line.value == "ab")
 
     asyncio.run(walk())

@@ -51,7 +51,7 @@ def test_from_the_first_failure_to_the_saved_key_by_explanation(tmp_path: Path) 
             assert session.row is not None
             assert session.rows.verdict[session.row] == Verdict.MISMATCH
             assert "they differ, from octet" in "\n".join(
-                app.packets.tree.text_of(line) for line in range(app.packets.tree.count)
+                app.packets.fields.text_of(line) for line in range(app.packets.fields.count)
             )
             await press(pilot, "e")
             assert isinstance(app.screen, TextScreen)

@@ -40,6 +40,7 @@ class FilterContext:
         self._connections = Columns(_PER_CONNECTION)
         self._long_mac_keys: U64 = np.zeros(0, dtype=np.uint64)
         self._long_macs: list[bytes] = []
+        self._long_mac_entries = analyzer.long_macs
         self.refresh()
 
     def __len__(self) -> int:
@@ -124,8 +125,11 @@ class FilterContext:
 
     def long_macs(self, rows: Rows, wanted: npt.NDArray[np.intp], width: int) -> U8:
         """The MACs of `wanted` rows, which the table's column is too short for: shape (n, width), zero behind each."""
-        known = len(self._long_macs)
         entries = self._analyzer.long_macs
+        if entries is not self._long_mac_entries:  # The analyzer has forgotten what it had.
+            self._long_mac_entries, self._long_macs = entries, []
+            self._long_mac_keys = self._long_mac_keys[:0]
+        known = len(self._long_macs)
         if len(entries) > known:
             added = list(islice(entries.items(), known, None))
             keys = np.array([capture << 48 | frame for (capture, frame), _ in added], dtype=np.uint64)

@@ -4,7 +4,7 @@ A finding has a stable ident, a severity, a place, what was seen, the clause tha
 verdicts never depend on any of it. docs/findings.md has a section for every ident.
 """
 
-from aoinspect.engine.findings.catalogue import FINDERS, find
-from aoinspect.engine.findings.model import Finding, Policy, Severity
+from aoinspect.engine.findings.catalogue import FINDERS, find, find_on_connection, find_on_run
+from aoinspect.engine.findings.model import Finding, Policy, Scene, Severity
 
-__all__ = ["FINDERS", "Finding", "Policy", "Severity", "find"]
+__all__ = ["FINDERS", "Finding", "Policy", "Scene", "Severity", "find", "find_on_connection", "find_on_run"]

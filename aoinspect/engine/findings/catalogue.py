@@ -84,13 +84,21 @@ def find(analyzer: Analyzer, connections: list[ConnectionResult], policy: Policy
 
 
 def _found(analyzer: Analyzer, connections: list[ConnectionResult], policy: Policy) -> Iterator[Finding]:
-    finders = [finder for finder in FINDERS if policy in finder.policies]
-    for finder in finders:
-        if finder.on_run is not None:
-            yield from finder.on_run(analyzer, connections)
+    yield from find_on_run(analyzer, connections, policy)
     a_sides = analyzer.connections.a_sides().tolist()
     for connection in connections:
-        scene = Scene(analyzer, connection, a_sides[connection.index])
-        for finder in finders:
-            if finder.on_connection is not None:
-                yield from finder.on_connection(scene)
+        yield from find_on_connection(Scene(analyzer, connection, a_sides[connection.index]), policy)
+
+
+def find_on_run(analyzer: Analyzer, connections: list[ConnectionResult], policy: Policy) -> Iterator[Finding]:
+    """The findings under `policy` that concern no connection of their own, in no particular order."""
+    for finder in FINDERS:
+        if finder.on_run is not None and policy in finder.policies:
+            yield from finder.on_run(analyzer, connections)
+
+
+def find_on_connection(scene: Scene, policy: Policy) -> Iterator[Finding]:
+    """The findings on one connection under `policy`, in no particular order."""
+    for finder in FINDERS:
+        if finder.on_connection is not None and policy in finder.policies:
+            yield from finder.on_connection(scene)

@@ -235,7 +235,9 @@ class _TomlTree:
             return Node(items, *self.extent(line))
         if isinstance(value, bool):
             return Node("true" if value else "false", *self.extent(line))
-        return Node(str(value), *self.extent(line), isinstance(value, str))
+        # Python writes no integer of thousands of digits, which hexadecimal ones may have.
+        text = hex(value) if isinstance(value, int) and value.bit_length() > 64 else str(value)
+        return Node(text, *self.extent(line), isinstance(value, str))
 
     def extent(self, line: int) -> tuple[int, int]:
         start = self.line_starts[min(line, len(self.line_starts)) - 1]

@@ -121,6 +121,8 @@ class _Page:
             listed = ", ".join(f"#{number}" for number in ids[:LISTED_PLACES])
             more = f" and {len(ids) - LISTED_PLACES} more" if len(ids) > LISTED_PLACES else ""
             self.write(Text.assemble(("why ", "bold"), f"{listed}{more}: {line}"), hanging=4)
+        if len(shown) < len(connections):
+            self.write(Text(f"... and {len(connections) - len(shown)} more explanations; --all lists them"))
         if shown:
             self.write(Text("    aoinspect explain tells more"))
 

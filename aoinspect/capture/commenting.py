@@ -26,7 +26,7 @@ from aoinspect.capture.pcapng import SECTION_HEADER
 from aoinspect.capture.pcapng_options import COMMENT, OptionLists, follow_options
 from aoinspect.capture.pcapng_section import ENHANCED_PACKET, INTERFACE_DESCRIPTION, SIMPLE_PACKET
 from aoinspect.capture.records import windows
-from aoinspect.capture.rewriting import RECORD_HEAD_LENGTH, CaptureCopy, Fetch, Mask, PcapngRecords
+from aoinspect.capture.rewriting import RECORD_HEAD_LENGTH, SECTION_LENGTH_AT, CaptureCopy, Fetch, Mask, PcapngRecords
 from aoinspect.capture.words import WORD, Words, joined_words
 from aoinspect.errors import CaptureError
 
@@ -45,8 +45,6 @@ _LONGEST_OWN: Final = 2048
 _USER_APPLICATION: Final = 4
 _IF_TSRESOL: Final = 9
 _IF_FCSLEN: Final = 13
-
-_SECTION_LENGTH_AT: Final = 16
 
 
 class _Pool(NamedTuple):
@@ -134,7 +132,7 @@ class PcapngCommenter:
         for header, growth in self._section_growths.items():
             if header.section_length >= 0 and growth:
                 length = struct.pack(header.byte_order + "q", header.section_length + growth)
-                self._copy.overwrite(header.offset + _SECTION_LENGTH_AT, length)
+                self._copy.overwrite(header.offset + SECTION_LENGTH_AT, length)
 
     def _note_growths(self, offsets: I64, growths: I64) -> list[tuple[int, int]]:
         """Notes by how much the sections grow that the blocks at `offsets` of the file lie in.

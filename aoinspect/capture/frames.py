@@ -47,6 +47,8 @@ class SectionHeader(NamedTuple):
 
     offset: int
     """Where it starts in the (uncompressed) file."""
+    end: int
+    """Where it ends, and what its section length counts begins."""
     byte_order: str
     """As struct writes it."""
     section_length: int

@@ -258,7 +258,8 @@ class PcapngFormat:
         self._walk_limit = _FIRST_WALK
         self._sections.append(Section(file_offset + position, byte_order, len(self.interfaces)))
         (section_length,) = struct.unpack_from(byte_order + "q", block, 16)
-        self.section_headers.append(SectionHeader(file_offset + position, byte_order, section_length))
+        start = file_offset + position
+        self.section_headers.append(SectionHeader(start, start + length, byte_order, section_length))
         return Parsed(None, position + length)
 
     def cut_short(self, octets: bytes, frame_number: int) -> str:

@@ -22,7 +22,7 @@ from typing import BinaryIO, Final, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from aoinspect.capture.frames import I64, U8
+from aoinspect.capture.frames import I64, U8, SectionHeader
 from aoinspect.capture.pcap import VARIANTS
 from aoinspect.capture.pcapng_section import ENHANCED_PACKET, OBSOLETE_PACKET, SIMPLE_PACKET
 from aoinspect.capture.records import windows
@@ -38,6 +38,8 @@ RECORD_HEAD_LENGTH: Final = 24
 
 _CHUNK = 1 << 20
 _PCAP_SNAP_LENGTH_AT = 16
+SECTION_LENGTH_AT: Final = 16
+"""From the start of a Section Header Block (draft-ietf-opsawg-pcapng 4.1)."""
 
 
 class CaptureCopy:
@@ -89,9 +91,13 @@ class CaptureCopy:
             self._output.write(octets)
             self.position += len(octets)
 
-    def _output_offset(self, offset: int) -> int:
+    def moved_by(self, offset: int) -> int:
+        """By how many octets what stood at `offset` of the input has moved."""
         starts: I64 = np.array(self._shifted_from, dtype=np.int64)
-        return offset + self._shifts[int(np.searchsorted(starts, offset, side="right")) - 1]
+        return self._shifts[int(np.searchsorted(starts, offset, side="right")) - 1]
+
+    def _output_offset(self, offset: int) -> int:
+        return offset + self.moved_by(offset)
 
 
 class Records(Protocol):
@@ -119,8 +125,8 @@ class Records(Protocol):
         """
         ...
 
-    def finish(self, copy: CaptureCopy) -> None:
-        """Puts right in the file's header what longer frames have made untrue."""
+    def finish(self, copy: CaptureCopy, sections: Sequence[SectionHeader]) -> None:
+        """Puts right in the file's headers what longer frames have made untrue; `sections` are those of a pcapng."""
         ...
 
 
@@ -163,7 +169,7 @@ class PcapRecords:
         _add(octets, records + self._wire_at, growths, order)
         self._longest = max(self._longest, int(lengths.max(initial=0)))
 
-    def finish(self, copy: CaptureCopy) -> None:
+    def finish(self, copy: CaptureCopy, sections: Sequence[SectionHeader]) -> None:
         # libpcap cuts frames that are longer than the file's snap length.
         if self._snap_length and self._longest > self._snap_length:
             copy.overwrite(_PCAP_SNAP_LENGTH_AT, self._number.pack(self._longest))
@@ -210,8 +216,15 @@ class PcapngRecords:
             for at in (blocks + 20, blocks + 24, blocks + lengths - 4):
                 _add(octets, at, growth, order)
 
-    def finish(self, copy: CaptureCopy) -> None:
-        """No reader holds a frame to its interface's snap length, but of Simple Packet Blocks."""
+    def finish(self, copy: CaptureCopy, sections: Sequence[SectionHeader]) -> None:
+        # No reader holds a frame to its interface's snap length, but of Simple Packet Blocks.
+        for header in sections:
+            if header.section_length < 0:
+                continue
+            growth = copy.moved_by(min(header.end + header.section_length, copy.position)) - copy.moved_by(header.end)
+            if growth:
+                length = struct.pack(header.byte_order + "q", header.section_length + growth)
+                copy.overwrite(header.offset + SECTION_LENGTH_AT, length)
 
 
 def _is_little(octets: U8, blocks: I64) -> Mask:

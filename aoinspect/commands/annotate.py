@@ -11,13 +11,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument
+from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, isn_finder
 
 if TYPE_CHECKING:
     from aoinspect.engine.annotate import Annotated
-    from aoinspect.engine.pipeline import Analyzer
-    from aoinspect.engine.recovery import Recovery
-    from aoinspect.progress import ProgressBar
 
 _EPILOG = """\
 comments:
@@ -65,11 +62,10 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     registry = shared.load_registry(options)
     captures = [] if options.capture == "-" else [options.capture]
     output = WholeFile(options.out, captures, replaces=options.force)
-    searches = bool(store.peers and options.recover_isn)
     with RewritableSource(options.capture) as source:
         source.open().close()  # A capture that cannot be read is told before anything is made.
         with output, ProgressBar(is_wanted=_wants_bar(options)) as progress:
-            find_isns = partial(_find_isns, options=options, progress=progress) if searches else None
+            find_isns = isn_finder(options, store, progress)
             annotated = annotate(source, output, store, registry, progress.update, find_isns=find_isns)
     _print_counts(annotated)
     if not options.quiet:
@@ -82,19 +78,6 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
 
 def _wants_bar(options: argparse.Namespace) -> bool:
     return not options.quiet and sys.stderr.isatty()
-
-
-def _find_isns(analyzer: Analyzer, options: argparse.Namespace, progress: ProgressBar) -> Recovery:
-    """The search for missing ISNs. KeyboardInterrupt where it is broken off: nothing is written then."""
-    from aoinspect.engine.recovery import recover_isns
-    from aoinspect.progress import SearchBar
-
-    progress.stop()
-    with SearchBar(is_wanted=_wants_bar(options)) as bar:
-        recovery = recover_isns(analyzer, options.recover_isn, progress=bar.update)
-    if recovery.is_interrupted:
-        raise KeyboardInterrupt
-    return recovery
 
 
 def _print_counts(annotated: Annotated) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from aoinspect.commands.shared import SharedParts
+from aoinspect.commands.shared import SharedParts, isn_finder
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     with RewritableSource(options.capture) as source:
         source.open().close()  # A capture that cannot be read is told before anything is made.
         with output, key_output, ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()) as progress:
-            done = anonymise(source, output, key_output, store, registry, wishes, progress.update)
+            find_isns = isn_finder(options, store, progress)
+            done = anonymise(source, output, key_output, store, registry, wishes, progress.update, find_isns=find_isns)
     for line in _told(done, wishes.payload):
         print(line)
     if not options.quiet:

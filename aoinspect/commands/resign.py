@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aoinspect.commands import anonymising
-from aoinspect.commands.shared import Commands, SharedParts, read_more_keys
+from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, isn_finder, read_more_keys
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> arg
     parser.add_argument("capture", metavar="CAPTURE", help="pcap or pcapng, also compressed; - is stdin")
     parser.add_argument("out", metavar="OUT", help="of the same format, and not compressed unless its name ends in .gz")
     shared.add_arguments(parser)
+    add_recovery_argument(parser)
     parser.add_argument(
         "--sign-keys",
         action="append",
@@ -148,7 +149,8 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     with RewritableSource(options.capture) as source:
         source.open().close()  # A capture that cannot be read is told before anything is made.
         with output, ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()) as progress:
-            resigned = resign(source, output, store, registry, wishes, progress.update)
+            find_isns = isn_finder(options, store, progress)
+            resigned = resign(source, output, store, registry, wishes, progress.update, find_isns=find_isns)
     _print_counts(resigned)
     if not options.quiet:
         for problem in registry.problems:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aoinspect.engine.recovery import Recovery
     from aoinspect.engine.table import Rows
     from aoinspect.keys.model import KeyStore, Network
+    from aoinspect.progress import ProgressBar
     from dissectors.registry import Registry
 
 Commands = argparse._SubParsersAction  # argparse has no public name for what `add_subparsers` gives.
@@ -165,6 +166,30 @@ def read_and_recover(
     if recovery.found:
         analyzer = read_captures(options, recovery.extend(store), registry, chosen, parts)
     return analyzer, recovery
+
+
+def isn_finder(
+    options: argparse.Namespace, store: KeyStore, progress: ProgressBar
+) -> Callable[[Analyzer], Recovery] | None:
+    """The search for missing ISNs within --recover-isn, for commands that write a capture; None where there is none.
+
+    It raises KeyboardInterrupt where it is broken off: nothing is written then.
+    """
+    if not store.peers or not options.recover_isn:
+        return None
+
+    def find(analyzer: Analyzer) -> Recovery:
+        from aoinspect.engine.recovery import recover_isns
+        from aoinspect.progress import SearchBar
+
+        progress.stop()
+        with SearchBar(is_wanted=not options.quiet and sys.stderr.isatty()) as bar:
+            recovery = recover_isns(analyzer, options.recover_isn, progress=bar.update)
+        if recovery.is_interrupted:
+            raise KeyboardInterrupt
+        return recovery
+
+    return find
 
 
 def add_recovery_argument(parser: argparse.ArgumentParser) -> None:

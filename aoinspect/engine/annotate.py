@@ -7,7 +7,6 @@ the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +17,11 @@ from aoinspect.capture.pcap import FILE_HEADER_LENGTH
 from aoinspect.capture.reader import CaptureReader
 from aoinspect.capture.rewriting import WholeFile
 from aoinspect.capture.stream import OctetStream
-from aoinspect.engine.pipeline import Analyzer, Progress
-from aoinspect.engine.recovery import Recovery
-from aoinspect.engine.resign.resign import RewritableSource, read
+from aoinspect.engine.pipeline import Progress
+from aoinspect.engine.resign.resign import FindIsns, RewritableSource, judged
 from aoinspect.engine.verdict_comments import FrameComments, Mark, comments_of, is_own_comment
 from aoinspect.keys.model import KeyStore
 from dissectors.registry import Registry
-
-FindIsns = Callable[[Analyzer], Recovery]
-"""Searches what the handshakes that a capture lacks would have told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +58,8 @@ def annotate(
 
     CaptureError where the capture cannot be read; then `output` is as it was.
     """
-    analyzer = _judge(source, store, registry, progress)
-    if find_isns is not None and analyzer.unplaced.by_connection:
-        recovery = find_isns(analyzer)
-        if recovery.found:
-            analyzer = _judge(source, recovery.extend(store), registry, progress)
+    analyzer = judged(source, store, registry, progress, find_isns)
     return write_comments(source, output, comments_of(analyzer), progress)
-
-
-def _judge(source: RewritableSource, store: KeyStore, registry: Registry, progress: Progress | None) -> Analyzer:
-    analyzer = Analyzer(store, registry)
-    with source.open() as reader:
-        read(reader, analyzer, progress)
-    return analyzer
 
 
 def write_comments(

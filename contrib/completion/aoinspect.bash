@@ -55,8 +55,8 @@ _aoinspect_command() {
             ;;
         'aoinspect resign')
             subcommands=''
-            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --sign-keys --map --faults --add --strip --from-md5 --rollover --fix-checksums --anonymise --payload --ports --other-frames --force'
-            valued='--keys --local --decode-as --dissector --sign-keys --map --faults --rollover --payload --ports --other-frames'
+            options='-h --help --keys --local --strict --strict-keys --decode-as --dissector -q --quiet --recover-isn --sign-keys --map --faults --add --strip --from-md5 --rollover --fix-checksums --anonymise --payload --ports --other-frames --force'
+            valued='--keys --local --decode-as --dissector --recover-isn --sign-keys --map --faults --rollover --payload --ports --other-frames'
             arguments=(file file text)
             ;;
         'aoinspect annotate')
@@ -192,6 +192,7 @@ _aoinspect_value() {
         'aoinspect report --policy') echo 'rfc linux observe' ;;
         'aoinspect resign --local') echo text ;;
         'aoinspect resign --decode-as') echo text ;;
+        'aoinspect resign --recover-isn') echo text ;;
         'aoinspect resign --map') echo text ;;
         'aoinspect resign --faults') echo 'repair keep' ;;
         'aoinspect resign --rollover') echo text ;;

@@ -61,7 +61,7 @@ function __aoinspect_place
                 set awaited yes
             case 'aoinspect report --keys' 'aoinspect report --local' 'aoinspect report --decode-as' 'aoinspect report --dissector' 'aoinspect report --filter' 'aoinspect report --recover-isn' 'aoinspect report -j' 'aoinspect report --jobs' 'aoinspect report --dedupe' 'aoinspect report --max-connections' 'aoinspect report --max-key-runs' 'aoinspect report --policy' 'aoinspect report -o' 'aoinspect report --output'
                 set awaited yes
-            case 'aoinspect resign --keys' 'aoinspect resign --local' 'aoinspect resign --decode-as' 'aoinspect resign --dissector' 'aoinspect resign --sign-keys' 'aoinspect resign --map' 'aoinspect resign --faults' 'aoinspect resign --rollover' 'aoinspect resign --payload' 'aoinspect resign --ports' 'aoinspect resign --other-frames'
+            case 'aoinspect resign --keys' 'aoinspect resign --local' 'aoinspect resign --decode-as' 'aoinspect resign --dissector' 'aoinspect resign --recover-isn' 'aoinspect resign --sign-keys' 'aoinspect resign --map' 'aoinspect resign --faults' 'aoinspect resign --rollover' 'aoinspect resign --payload' 'aoinspect resign --ports' 'aoinspect resign --other-frames'
                 set awaited yes
             case 'aoinspect annotate --keys' 'aoinspect annotate --local' 'aoinspect annotate --decode-as' 'aoinspect annotate --dissector' 'aoinspect annotate --recover-isn'
                 set awaited yes
@@ -252,6 +252,7 @@ complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l strict -l strict-k
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l decode-as -x -d 'as tshark\'s -d: udp.port==8472,vxlan'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l dissector -r -F -d 'a Python file with further dissectors; it is run'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -s q -l quiet -d 'no progress bar and no warnings on stderr'
+complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l recover-isn -x -d 'candidates to try for the ISNs of connections whose handshake is missing, or off (default: 1000000: both ends together had sent under 1,400 octets; some seconds)'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l sign-keys -r -F -d 'sign with these keys: each key of --keys becomes the one of its name; may be given several times'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l map -x -d 'this key becomes that one, whatever their names; may be given several times'
 complete -c aoinspect -n '__aoinspect_in aoinspect resign' -l faults -x -a 'repair keep' -d 'segments whose MAC does not match: sign them right, or keep them failing (default: repair; keep with --anonymise)'

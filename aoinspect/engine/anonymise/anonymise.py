@@ -32,7 +32,7 @@ from aoinspect.engine.macs import Layout
 from aoinspect.engine.pipeline import Analyzer, Progress
 from aoinspect.engine.resign.choices import Action
 from aoinspect.engine.resign.plan import Plan, make_plan, rows_by_frame, unchanged_plan
-from aoinspect.engine.resign.resign import RewritableSource, read
+from aoinspect.engine.resign.resign import FindIsns, RewritableSource, judged
 from aoinspect.engine.resign.signing_keys import SigningKeys
 from aoinspect.engine.resign.wishes import Faults as FaultsWish
 from aoinspect.engine.resign.wishes import Wishes
@@ -95,15 +95,16 @@ def anonymise(
     registry: Registry,
     wishes: AnonymiseWishes,
     progress: Progress | None = None,
+    *,
+    find_isns: FindIsns | None = None,
 ) -> Anonymised:
     """Writes the anonymised capture and its key file, and puts both (entered already) in their places.
 
-    CaptureError where the capture cannot be read, UsageError where there is nothing that could be signed, LeakError
-    where the check finds something. Then both are as they were.
+    ISNs that `find_isns` finds are in that key file. CaptureError where the capture cannot be read, UsageError where
+    there is nothing that could be signed, LeakError where the check finds something. Then both are as they were.
     """
-    analyzer = Analyzer(store, registry)
-    with source.open() as reader:
-        read(reader, analyzer, progress)
+    analyzer = judged(source, store, registry, progress, find_isns)
+    store = analyzer.keyring.store
     rows = rows_by_frame(analyzer)
     plan = _plan(analyzer, rows, wishes)
     faults = Faults(analyzer, replace(EXPLAIN_BUDGET))
@@ -127,7 +128,7 @@ def anonymise(
         )
     text = _KEY_FILE_HEAD + write_key_file(keys.store)
     key_output.file.write(text.encode("utf-8"))
-    check, judged, seen = _check(output, key_output, text, analyzer, addresses, registry, wishes, traces)
+    check, found, seen = _check(output, key_output, text, analyzer, addresses, registry, wishes, traces)
     check.findings.demand_none()
     output.commit()
     key_output.commit()
@@ -144,7 +145,7 @@ def anonymise(
         blanked=writer.blanked,
         lost=tuple(writer.lost),
         addresses=len(originals),
-        judged_otherwise=_judged_otherwise(plan, rows, writer.out_frames, judged),
+        judged_otherwise=_judged_otherwise(plan, rows, writer.out_frames, found),
         explanations=(faults.idents(), seen.idents()),
         addresses_in_payloads=len(check.findings.in_payloads),
         damage=damage,

@@ -6,7 +6,7 @@ second pass carries that out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -20,6 +20,7 @@ from aoinspect.capture.stream import OctetStream
 from aoinspect.engine.check import Checker
 from aoinspect.engine.keyring import Keyring
 from aoinspect.engine.pipeline import Analyzer, Progress
+from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.resign.changing import Changer
 from aoinspect.engine.resign.plan import Plan, leave_without_traffic_keys, make_plan
 from aoinspect.engine.resign.rewriter import Rewriter
@@ -51,6 +52,10 @@ class Resigned:
     """Where the capture stops making sense; what lies behind was copied as it is."""
 
 
+FindIsns = Callable[[Analyzer], Recovery]
+"""Searches the ISNs that an analyser misses; an interrupted search raises KeyboardInterrupt."""
+
+
 class RewritableSource(CaptureSource):
     """A capture that is read in several passes, and whose octets can be asked for besides."""
 
@@ -73,15 +78,16 @@ def resign(
     registry: Registry,
     wishes: Wishes,
     progress: Progress | None = None,
+    *,
+    find_isns: FindIsns | None = None,
 ) -> Resigned:
     """Writes the capture again, and puts `output` (entered already) in its place.
 
-    CaptureError where the capture cannot be read; UsageError where keys are missing, a wish cannot be met, or something
-    does not fit its frame. Then `output` is as it was.
+    `find_isns` is asked for missing ISNs, and what it finds is used. CaptureError where the capture cannot be read;
+    UsageError where keys are missing, a wish cannot be met, or something does not fit its frame. Then `output` is as
+    it was.
     """
-    analyzer = Analyzer(store, registry)
-    with source.open() as reader:
-        read(reader, analyzer, progress)
+    analyzer = judged(source, store, registry, progress, find_isns)
     keys = signing_keys(analyzer, wishes)
     plan = plan_of(analyzer, wishes, keys)
     changer = Changer(plan, Signer(keys.keyring, analyzer.pairs), registry, fixes_checksums=wishes.fixes_checksums)
@@ -105,6 +111,28 @@ def resign(
         compression=stream.compression,
         damage=damage,
     )
+
+
+def judged(
+    source: RewritableSource,
+    store: KeyStore,
+    registry: Registry,
+    progress: Progress | None = None,
+    find_isns: FindIsns | None = None,
+) -> Analyzer:
+    """The capture read through, with its table; once more where ISNs were missing and `find_isns` found any."""
+
+    def once(keys: KeyStore) -> Analyzer:
+        analyzer = Analyzer(keys, registry)
+        with source.open() as reader:
+            read(reader, analyzer, progress)
+        return analyzer
+
+    analyzer = once(store)
+    if find_isns is None or not analyzer.unplaced.by_connection:
+        return analyzer
+    recovery = find_isns(analyzer)
+    return once(recovery.extend(store)) if recovery.found else analyzer
 
 
 def read(reader: CaptureReader, analyzer: Analyzer, progress: Progress | None = None) -> None:

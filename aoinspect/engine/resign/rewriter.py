@@ -43,6 +43,7 @@ class Rewriter:
         self._locator = TracingLocator(registry)
         self._inner_locator = TracingLocator(registry)
         self._fragments = FragmentWalk()
+        self._has_section_lengths = False
         self._has_fragments = False
 
     def run(
@@ -77,7 +78,7 @@ class Rewriter:
             # What a broken compressed stream still had was read as far as it goes.
             if reader.damage is None:
                 raise
-        records.finish(copy)
+        records.finish(copy, reader.section_headers)
 
     def _has_work(self, batch: FrameBatch) -> bool:
         if self._looks_everywhere:
@@ -141,6 +142,7 @@ class Rewriter:
         """Writes the stretch of the file that a batch is, as it stands now; what does not fit its record."""
         batch = stretch.batch
         file_end = stretch.file_end
+        self._has_section_lengths |= any(header.section_length >= 0 for header in reader.section_headers)
         # One view of what the stretch has become.
         octets = batch.octets.data[HEADROOM : int(batch.ends[-1])]
         mistakes = []
@@ -168,5 +170,5 @@ class Rewriter:
         return mistakes
 
     def _moves(self, stretch: Stretch, start: int, end: int) -> list[tuple[int, int]]:
-        """What `copy` has to know of what has moved: something only where fragments are written over later."""
-        return stretch.moves(start, end) if self._has_fragments else []
+        """What `copy` has to know of what has moved: something only where something is written over later."""
+        return stretch.moves(start, end) if self._has_fragments or self._has_section_lengths else []

@@ -152,6 +152,7 @@ def _damage(capture: CaptureCounts) -> str:
 
 
 def _print_text(pictures: list[Picture], report: Report, options: argparse.Namespace, shared: SharedParts) -> None:
+    from aoinspect.report.text import nothing_protected
     from aoinspect.report.timeline_text import glyphs_for, timeline_lines
 
     console = shared.open_console()
@@ -163,7 +164,7 @@ def _print_text(pictures: list[Picture], report: Report, options: argparse.Names
         for line in timeline_lines(picture, report, width, glyphs=glyphs, list_all=options.all):
             console.print(line, soft_wrap=True)
     if not report.connections:
-        console.print("nothing here is protected: no segment carries an AO or MD5 option")
+        console.print(nothing_protected(report))
 
 
 def _plain_width() -> int:

@@ -322,6 +322,11 @@ class Connections:
             # Assigning backwards leaves the first of each connection standing.
             first_senders[connections[fresh[::-1]]] = sides[fresh[::-1]]
 
+    def a_side(self, connection: int) -> int:
+        """What `a_sides` has for one connection."""
+        opener = int(self.openers[connection])
+        return opener if opener in (0, 1) else max(int(self.first_senders[connection]), 0)
+
     def a_sides(self) -> I8:
         """Which side is the Report's `a`, per connection: the opener, or the first sender if nobody is known to be."""
         openers, first_senders = self.openers, self.first_senders

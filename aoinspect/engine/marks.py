@@ -8,6 +8,7 @@ says so by its `stretches`; its extent and its number of segments stay exact.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -85,6 +86,20 @@ _COLUMNS = {
     "stretches": (np.int64, 1, ()),
 }
 
+_MARK_COLUMNS = (
+    "sides",
+    "kinds",
+    "first_captures",
+    "first_frames",
+    "last_captures",
+    "last_frames",
+    "first_times_ns",
+    "last_times_ns",
+    "segments",
+    "stretches",
+)
+"""Those of a `Mark`, in the order of its fields."""
+
 _FLAGS = ((MarkKind.SYN, SYN), (MarkKind.FIN, FIN), (MarkKind.RST, RST))
 
 
@@ -127,30 +142,16 @@ class Marks:
             self._compact()
             self._compact_above = max(_COMPACT_ABOVE, 2 * len(self._columns))
 
-    def by_connection(self) -> dict[int, list[int]]:
-        """Connection -> rows of its marks, in the order of their first segments."""
+    def by_connection(self, a_sides: Sequence[int]) -> dict[int, tuple[Mark, ...]]:
+        """Connection -> its marks, in the order of their first segments; `a_sides` say which side is its end a."""
         self._compact()
         order = np.lexsort((self._number("first_frames"), self._number("first_captures")))
-        rows: dict[int, list[int]] = defaultdict(list)
-        for row, connection in zip(order.tolist(), self._number("connections")[order].tolist(), strict=True):
-            rows[connection].append(row)
-        return rows
-
-    def mark(self, row: int, a_side: int) -> Mark:
-        """The mark in `row`; `a_side` is the side of the connection's end a."""
-        number = {name: int(self._number(name)[row]) for name in _COLUMNS}
-        return Mark(
-            direction=DIRECTIONS[number["sides"] ^ a_side],
-            kind=MarkKind(number["kinds"]),
-            first_capture=number["first_captures"],
-            first_frame=number["first_frames"],
-            last_capture=number["last_captures"],
-            last_frame=number["last_frames"],
-            first_time_ns=number["first_times_ns"],
-            last_time_ns=number["last_times_ns"],
-            segments=number["segments"],
-            stretches=number["stretches"],
-        )
+        # Every column is a list once: reading scalars out of arrays costs more than all else here.
+        connections, *columns = (self._number(name)[order].tolist() for name in ("connections", *_MARK_COLUMNS))
+        marks: dict[int, list[Mark]] = defaultdict(list)
+        for connection, side, kind, *rest in zip(connections, *columns, strict=True):
+            marks[connection].append(Mark(DIRECTIONS[side ^ a_sides[connection]], MarkKind(kind), *rest))
+        return {connection: tuple(of_connection) for connection, of_connection in marks.items()}
 
     def _number(self, name: str) -> I64:
         return cast(I64, self._columns[name])

@@ -7,7 +7,7 @@ per connection, side and kind, never per segment.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from aoinspect.engine.segments import ACK, FIN, RST, SYN, Segments
 from aoinspect.engine.verdicts import Method, Reason, Verdict
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """What can be observed."""
 
     UNSIGNED = auto()
@@ -61,8 +61,8 @@ class Observations:
     """All observations of a run."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[int, int, Kind], Occurrences] = {}
-        """(connection, side that sent, kind) -> occurrences."""
+        self.found: dict[int, dict[tuple[Kind, int], Occurrences]] = {}
+        """Connection -> (kind, side that sent) -> occurrences."""
         self.unsigned_at_end: dict[int, int] = {}
         """connection * 2 + side -> unsigned segments (RSTs aside) behind that side's last signed one."""
 
@@ -146,11 +146,11 @@ class Observations:
             distinct.tolist(), firsts.tolist(), lasts.tolist(), counts.tolist(), strict=True
         ):
             first_row, last_row = view.rows[chosen[first]], view.rows[chosen[last]]
-            key = (code >> 1, code & 1, kind)
-            known = self.found.get(key)
+            of_connection = self.found.setdefault(code >> 1, {})
+            known = of_connection.get((kind, code & 1))
             packets = view.segments.packets
             if known is None:
-                known = self.found[key] = Occurrences(
+                known = of_connection[kind, code & 1] = Occurrences(
                     0,
                     int(packets.orders[first_row]),
                     int(packets.captures[first_row]),
@@ -167,12 +167,16 @@ class Observations:
 
     def of(self, connection: int, kind: Kind) -> list[tuple[int, Occurrences]]:
         """The sides of `connection` that sent segments of `kind`, with their occurrences; earliest first."""
-        found = [
-            (side, occurrences)
-            for side in (0, 1)
-            if (occurrences := self.found.get((connection, side, kind))) is not None
-        ]
-        return sorted(found, key=lambda item: item[1].first_order)
+        of_connection = self.found.get(connection)
+        if of_connection is None:
+            return []
+        first, second = of_connection.get((kind, 0)), of_connection.get((kind, 1))
+        if first is None:
+            return [] if second is None else [(1, second)]
+        if second is None:
+            return [(0, first)]
+        both = [(0, first), (1, second)]
+        return both if first.first_order <= second.first_order else both[::-1]
 
 
 class _View:

@@ -195,7 +195,7 @@ class _Prover:
             origin = self.analyzer.keyring.store.connections[entry].origin
             return Isn(value, f"[[connection]] of {origin}")
         rows = self.rows
-        is_own = rows.direction == (side ^ int(connections.a_sides()[self.index]))
+        is_own = rows.direction == (side ^ connections.a_side(self.index))
         openings = (rows.connection == self.number) & ((rows.flags & SYN) != 0)
         for chosen, number in (
             (openings & is_own & (rows.seq == value), "sequence number"),

@@ -85,7 +85,8 @@ class Repeats:
         self.replayed: dict[tuple[int, int], list[Repeat]] = {}
         """(connection, side) -> replayed segments: the first few."""
         self.replayed_counts: dict[tuple[int, int], int] = {}
-        self.differing: list[Repeat] = []
+        self.differing: dict[int, list[Repeat]] = {}
+        """Connection -> retransmissions with other octets."""
         self._comparisons: list[Comparison] = []
         self._fronts: I64 = np.zeros(0, dtype=np.int64)
         """Per connection * 2 + side: the highest position behind a verified segment; 0 before the first."""
@@ -300,4 +301,5 @@ class Repeats:
             if again[:common] != original[:common]:
                 octet = next(i for i in range(common) if again[i] != original[i])
                 detail = f"octet {octet} of the payload differs from frame {pair.original_frame}"
-                self.differing.append(Repeat(pair.connection, pair.side, capture, pair.frame, detail))
+                repeat = Repeat(pair.connection, pair.side, capture, pair.frame, detail)
+                self.differing.setdefault(pair.connection, []).append(repeat)

@@ -6,9 +6,14 @@ The columns of `connections`, `timeline` and `marks` are read here, once, when a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from aoinspect.engine.connections import OPENED_BY_BOTH, OPENER_UNKNOWN
 from aoinspect.engine.key_plan import KeyPlan, plans_of
@@ -16,7 +21,7 @@ from aoinspect.engine.keyring import Endpoint
 from aoinspect.engine.marks import Mark
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.tallies import Sample
-from aoinspect.engine.timeline import NO_MKT_INDEX, Timeline, tcp_options_of
+from aoinspect.engine.timeline import NO_MKT_INDEX, tcp_options_of
 from aoinspect.engine.transitions import DIRECTIONS, KeyRun, KeyTransition, transitions_of
 from aoinspect.engine.verdicts import VERDICT_MEMBERS, IsnSource, Method, Reason, Verdict
 
@@ -98,61 +103,151 @@ class ConnectionResult:
 
 def connection_results(analyzer: Analyzer) -> list[ConnectionResult]:
     """The connections that have at least one segment, in the order of their first."""
-    numbers = analyzer.tallies.column("number")
-    runs_of = _runs_by_connection(analyzer.timeline)
-    marks_of = analyzer.marks.by_connection()
-    a_sides = analyzer.connections.a_sides()
-    captures = analyzer.tallies.column("first_capture").tolist()
-    # A connection of which a filter leaves nothing has a number and no capture.
-    indices = sorted((number, index) for index, number in enumerate(numbers.tolist()) if captures[index] >= 0)
-    return [
-        connection_result(analyzer, index, number, int(a_sides[index]), runs_of.get(index, []), marks_of.get(index, []))
-        for number, index in indices
-    ]
+    return _Results(analyzer).connections()
 
 
 def connection_result(
-    analyzer: Analyzer, index: int, number: int, a_side: int, runs: Sequence[int], marks: Sequence[int] = ()
+    analyzer: Analyzer, index: int, number: int, a_side: int, runs: Sequence[int]
 ) -> ConnectionResult:
-    """The connection in row `index` of the engine's columns, which the Report numbers `number`.
+    """The connection in row `index` of the engine's columns, which the Report numbers `number`; without its marks.
 
-    `a_side` is the side of its end a; `runs` are its rows of the timeline and `marks` those of the marks.
+    `a_side` is the side of its end a; `runs` are its rows of the timeline.
     """
-    connections = analyzer.connections
-    pair = int(connections.pairs[index])
-    ends = analyzer.pairs.ends[pair]
-    keys = analyzer.pairs.keys[pair]
-    key_runs = runs_in_order(analyzer, runs, a_side)
-    verdicts = analyzer.tallies.column("verdicts")[index].tolist()
-    reasons = analyzer.tallies.column("reasons")[index].tolist()
+    tallies, connections = analyzer.tallies, analyzer.connections
+    row = _Row(
+        number,
+        index,
+        int(connections.pairs[index]),
+        int(connections.openers[index]),
+        connections.isns[index].tolist(),
+        connections.has_isn[index].tolist(),
+        tallies.column("verdicts")[index].tolist(),
+        tallies.column("reasons")[index].tolist(),
+        int(tallies.column("refused")[index]),
+        tuple(int(tallies.column(name)[index]) for name in _EXTENT),
+    )
+    samples = [sample for verdict in Verdict if (sample := tallies.samples.get((index, verdict))) is not None]
+    return _connection(analyzer, row, a_side, samples, runs_in_order(analyzer, runs, a_side), ())
+
+
+class _Row(NamedTuple):
+    """A connection's values in the engine's columns."""
+
+    number: int
+    at: int
+    pair: int
+    opener: int
+    isns: list[int]
+    has_isn: list[bool]
+    verdicts: list[int]
+    reasons: list[int]
+    refused: int
+    extent: tuple[int, ...]
+    """`_EXTENT`."""
+
+
+class _Results:
+    """The making of all of one run's results.
+
+    Columns become lists, each once: to read single values out of arrays, several for each of a hundred thousand
+    connections, would cost more than everything else here.
+    """
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+        self._a_sides: list[int] = analyzer.connections.a_sides().tolist()
+        self._runs: dict[int, list[KeyRun]] = defaultdict(list)
+        for connection, run in _key_runs(analyzer, slice(None), self._a_sides.__getitem__):
+            self._runs[connection].append(run)
+        self._marks = analyzer.marks.by_connection(self._a_sides)
+        self._samples: dict[int, list[Sample]] = defaultdict(list)
+        # The enum's order, worst first.
+        for (connection, _), sample in sorted(analyzer.tallies.samples.items()):
+            self._samples[connection].append(sample)
+
+    def connections(self) -> list[ConnectionResult]:
+        tallies, connections = self._analyzer.tallies, self._analyzer.connections
+        count = len(tallies.column("number"))
+        rows = zip(
+            tallies.column("number").tolist(),
+            range(count),
+            connections.pairs[:count].tolist(),
+            connections.openers[:count].tolist(),
+            connections.isns[:count].tolist(),
+            connections.has_isn[:count].tolist(),
+            tallies.column("verdicts").tolist(),
+            tallies.column("reasons").tolist(),
+            tallies.column("refused").tolist(),
+            zip(*(tallies.column(name).tolist() for name in _EXTENT), strict=True),
+            strict=True,
+        )
+        # A connection of which a filter leaves nothing has a number and no capture.
+        return [self._connection(row) for row in sorted(map(_Row._make, rows)) if row.extent[0] >= 0]
+
+    def _connection(self, row: _Row) -> ConnectionResult:
+        index = row.at
+        runs = self._runs.get(index, [])
+        return _connection(
+            self._analyzer,
+            row,
+            self._a_sides[index],
+            self._samples.get(index, ()),
+            tuple(sorted(runs, key=_order_of)),
+            self._marks.get(index, ()),
+        )
+
+
+_EXTENT = ("first_capture", "first_frame", "last_capture", "last_frame", "first_time_ns", "last_time_ns")
+_OPENED_BY = {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}
+_REASON_WORDS = tuple(reason.word for reason in Reason)
+
+
+def _connection(
+    analyzer: Analyzer,
+    row: _Row,
+    a_side: int,
+    samples: Sequence[Sample],
+    runs: tuple[KeyRun, ...],
+    marks: tuple[Mark, ...],
+) -> ConnectionResult:
+    ends, keys = analyzer.pairs.ends[row.pair], analyzer.pairs.keys[row.pair]
+    a, b = (
+        EndResult(_address(ends[side].address), ends[side].port, row.isns[side] if row.has_isn[side] else None)
+        for side in (a_side, 1 - a_side)
+    )
+    first_capture, first_frame, last_capture, last_frame, first_time_ns, last_time_ns = row.extent
     return ConnectionResult(
-        id=number,
-        index=index,
-        a=end_result(ends[a_side], analyzer, index, a_side),
-        b=end_result(ends[1 - a_side], analyzer, index, 1 - a_side),
-        opened_by=opened_by(analyzer, index),
-        isn_source=_isn_source(analyzer, index),
-        first_capture=int(analyzer.tallies.column("first_capture")[index]),
-        first_frame=int(analyzer.tallies.column("first_frame")[index]),
-        last_capture=int(analyzer.tallies.column("last_capture")[index]),
-        last_frame=int(analyzer.tallies.column("last_frame")[index]),
-        first_time_ns=int(analyzer.tallies.column("first_time_ns")[index]),
-        last_time_ns=int(analyzer.tallies.column("last_time_ns")[index]),
-        verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
-        reasons={reason.word: reasons[reason] for reason in Reason if reasons[reason]},
+        id=row.number,
+        index=row.at,
+        a=a,
+        b=b,
+        opened_by=_OPENED_BY.get(row.opener, "a"),
+        isn_source=_isn_source(analyzer, row.at),
+        first_capture=first_capture,
+        first_frame=first_frame,
+        last_capture=last_capture,
+        last_frame=last_frame,
+        first_time_ns=first_time_ns,
+        last_time_ns=last_time_ns,
+        verdicts=dict(zip(VERDICT_MEMBERS, row.verdicts, strict=True)),
+        reasons={word: count for word, count in zip(_REASON_WORDS, row.reasons, strict=True) if count},
         samples=tuple(
-            FailureSample(sample, DIRECTIONS[sample.side ^ a_side], *_candidate_names(analyzer, pair, sample))
-            for verdict in Verdict
-            if (sample := analyzer.tallies.samples.get((index, verdict))) is not None
+            FailureSample(sample, DIRECTIONS[sample.side ^ a_side], *_candidate_names(analyzer, row.pair, sample))
+            for sample in samples
         ),
-        refused=int(analyzer.tallies.column("refused")[index]),
+        refused=row.refused,
         vrfs=tuple(sorted(keys.vrfs)) if keys is not None else (),
         is_covered=keys is not None,
-        runs=key_runs,
-        transitions=transitions_of(key_runs),
-        marks=tuple(analyzer.marks.mark(row, a_side) for row in marks),
-        plans=_plans(analyzer, ends, a_side, key_runs),
+        runs=runs,
+        transitions=transitions_of(runs),
+        marks=marks,
+        plans=_plans(analyzer, ends, a_side, runs),
     )
+
+
+@lru_cache(maxsize=4096)
+def _address(octets: bytes) -> str:
+    return str(ip_address(octets))
 
 
 def _plans(
@@ -170,19 +265,15 @@ def _plans(
 
 def opened_by(analyzer: Analyzer, index: int) -> str | None:
     """Who opened the connection in row `index` of the engine's columns, as far as is known: `a`, `both` or None."""
-    return {OPENER_UNKNOWN: None, OPENED_BY_BOTH: "both"}.get(int(analyzer.connections.openers[index]), "a")
-
-
-def runs_in_order(analyzer: Analyzer, runs: Sequence[int], a_side: int) -> tuple[KeyRun, ...]:
-    """The runs in these rows of the timeline, by their first segments."""
-    # Rows of the timeline stand batch by batch, and within a batch by direction: only frames order runs alike always.
-    return tuple(sorted((_run(analyzer, run, a_side) for run in runs), key=lambda run: run.order))
+    return _OPENED_BY.get(int(analyzer.connections.openers[index]), "a")
 
 
 def _isn_source(analyzer: Analyzer, index: int) -> IsnSource:
     source = IsnSource(int(analyzer.connections.isn_sources[index]))
+    if source is not IsnSource.KEY_FILE:
+        return source
     entry = int(analyzer.connections.known_entries[index])
-    if source is IsnSource.KEY_FILE and entry >= 0 and analyzer.keyring.store.connections[entry].is_recovered:
+    if entry >= 0 and analyzer.keyring.store.connections[entry].is_recovered:
         return IsnSource.RECOVERED
     return source
 
@@ -202,40 +293,95 @@ def end_result(end: Endpoint, analyzer: Analyzer, index: int, side: int) -> EndR
     """`end` as the connection in row `index` has it on its side `side`, with its ISN."""
     connections = analyzer.connections
     isn = int(connections.isns[index, side]) if connections.has_isn[index, side] else None
-    return EndResult(str(ip_address(end.address)), end.port, isn)
+    return EndResult(_address(end.address), end.port, isn)
 
 
-def _runs_by_connection(timeline: Timeline) -> dict[int, list[int]]:
-    runs: dict[int, list[int]] = defaultdict(list)
-    for run, connection in enumerate(timeline.connections.tolist()):
-        runs[connection].append(run)
-    return runs
+def runs_in_order(analyzer: Analyzer, runs: Sequence[int], a_side: int) -> tuple[KeyRun, ...]:
+    """The runs in these rows of the timeline, all of one connection, by their first segments."""
+    found = (run for _, run in _key_runs(analyzer, np.array(runs, dtype=np.intp), lambda connection: a_side))
+    return tuple(sorted(found, key=_order_of))
 
 
-def _run(analyzer: Analyzer, run: int, a_side: int) -> KeyRun:
+def _order_of(run: KeyRun) -> int:
+    """Rows of the timeline stand batch by batch, and within a batch by direction: only this sorts runs alike always."""
+    return run.order
+
+
+def _key_runs(
+    analyzer: Analyzer, rows: slice | npt.NDArray[np.intp], a_side_of: Callable[[int], int]
+) -> Iterator[tuple[int, KeyRun]]:
+    """The connection and the run of each of `rows` of the timeline."""
     timeline = analyzer.timeline
-    mkt = int(timeline.mkts[run])
-    method = Method(int(timeline.methods[run]))
-    is_ao = method is Method.AO
-    verdicts = timeline.verdicts[run].tolist()
-    return KeyRun(
-        direction=DIRECTIONS[int(timeline.sides[run]) ^ a_side],
-        method=method,
-        key_id=int(timeline.key_ids[run]) if is_ao else None,
-        rnext_key_id=int(timeline.rnext_key_ids[run]) if is_ao else None,
-        mkt=None if mkt == NO_MKT_INDEX else analyzer.keyring.mkts[mkt].name,
-        order=int(timeline.number("first_orders")[run]),
-        first_capture=int(timeline.number("captures")[run]),
-        first_frame=int(timeline.number("first_frames")[run]),
-        last_capture=int(timeline.number("last_captures")[run]),
-        last_frame=int(timeline.number("last_frames")[run]),
-        first_time_ns=int(timeline.number("first_times_ns")[run]),
-        last_time_ns=int(timeline.number("last_times_ns")[run]),
-        segments=int(timeline.number("segments")[run]),
-        verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
-        tcp_options=tcp_options_of(timeline.coverages[run]),
-        mkt_index=None if mkt == NO_MKT_INDEX else mkt,
-        starts_behind=bool(timeline.starts_behind[run]),
-        is_behind=bool(timeline.is_behind[run]),
-        starts_with_older_ack=bool(timeline.starts_with_older_ack[run]),
-    )
+    names = [mkt.name for mkt in analyzer.keyring.mkts]
+    columns = (timeline.number(name)[rows].tolist() for name in _RUN_COLUMNS)
+    for (
+        connection,
+        side,
+        method_number,
+        key_id,
+        rnext_key_id,
+        mkt,
+        order,
+        first_capture,
+        first_frame,
+        last_capture,
+        last_frame,
+        first_time_ns,
+        last_time_ns,
+        segments,
+        verdicts,
+        coverages,
+        starts_behind,
+        is_behind,
+        starts_with_older_ack,
+    ) in zip(*columns, strict=True):
+        method = Method(method_number)
+        is_ao = method is Method.AO
+        is_known = mkt != NO_MKT_INDEX
+        yield (
+            connection,
+            KeyRun(
+                direction=DIRECTIONS[side ^ a_side_of(connection)],
+                method=method,
+                key_id=key_id if is_ao else None,
+                rnext_key_id=rnext_key_id if is_ao else None,
+                mkt=names[mkt] if is_known else None,
+                order=order,
+                first_capture=first_capture,
+                first_frame=first_frame,
+                last_capture=last_capture,
+                last_frame=last_frame,
+                first_time_ns=first_time_ns,
+                last_time_ns=last_time_ns,
+                segments=segments,
+                verdicts=dict(zip(VERDICT_MEMBERS, verdicts, strict=True)),
+                tcp_options=tcp_options_of(coverages),
+                mkt_index=mkt if is_known else None,
+                starts_behind=starts_behind,
+                is_behind=is_behind,
+                starts_with_older_ack=starts_with_older_ack,
+            ),
+        )
+
+
+_RUN_COLUMNS = (
+    "connections",
+    "sides",
+    "methods",
+    "key_ids",
+    "rnext_key_ids",
+    "mkts",
+    "first_orders",
+    "captures",
+    "first_frames",
+    "last_captures",
+    "last_frames",
+    "first_times_ns",
+    "last_times_ns",
+    "segments",
+    "verdicts",
+    "coverages",
+    "starts_behind",
+    "is_behind",
+    "starts_with_older_ack",
+)

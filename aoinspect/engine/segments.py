@@ -25,6 +25,11 @@ KIND_MD5 = 19
 KIND_AO = 29
 KINDS_OF_DRAFT_BONICA = (253, 254)
 """Experimental kinds that the TCP Enhanced Authentication Option of draft-bonica-tcp-auth was shipped with."""
+SHORTEST_OF_DRAFT_BONICA = 16
+"""Kind, length, algorithm, key id, and a MAC of 96 bits. Other experiments share the kinds (RFC 6994); their options
+are shorter, but for TCP Fast Open's with a long cookie."""
+FAST_OPEN_EXPERIMENT = 0xF9
+"""First octet of that experiment's id (RFC 7413 A)."""
 
 MD5_OPTION_LENGTH = 18
 AO_MINIMUM_LENGTH = 4
@@ -207,7 +212,9 @@ def _walk_options(packets: Packets, header_lengths: I64, is_readable: Mask, walk
             if len(hits):
                 note(octets, rows[hits], at[hits], lengths[hits], walk)
         is_old = goes_on & (kinds >= KINDS_OF_DRAFT_BONICA[0]) & (kinds <= KINDS_OF_DRAFT_BONICA[1])
-        walk.has_old_option[rows[is_old]] = True
+        if is_old.any():
+            is_old &= (lengths >= SHORTEST_OF_DRAFT_BONICA) & is_visible & (octets[at + 2] != FAST_OPEN_EXPERIMENT)
+            walk.has_old_option[rows[is_old]] = True
         is_signature = (kinds == KIND_AO) | (kinds == KIND_MD5)
         walk.has_broken_signature[rows[goes_on & overruns & is_signature]] = True
         broken = rows[goes_on & overruns]

@@ -72,8 +72,8 @@ class Tallies:
         self.totals = Totals()
         self.samples: dict[tuple[int, Verdict], Sample] = {}
         """By connection and verdict."""
-        self.refusals: dict[tuple[int, int], tuple[int, int]] = {}
-        """(connection, candidate) -> capture and frame of the first segment that the receiving end's keys drop."""
+        self.refusals: dict[int, dict[int, tuple[int, int]]] = {}
+        """Connection -> candidate -> capture and frame of the first segment that the receiving end's keys drop."""
         self.connection_count = 0
         """Connections that have a segment, numbered in the order of their first."""
         self.indices: list[int] = []
@@ -133,9 +133,9 @@ class Tallies:
         codes = connections << 32 | judgement.candidates[rows]
         for first in np.unique(codes, return_index=True)[1].tolist():
             row = rows[first]
-            key = (int(judgement.connections[row]), int(judgement.candidates[row]))
-            if key not in self.refusals:
-                self.refusals[key] = (int(segments.packets.captures[row]), int(segments.packets.frames[row]))
+            place = (int(segments.packets.captures[row]), int(segments.packets.frames[row]))
+            of_connection = self.refusals.setdefault(int(judgement.connections[row]), {})
+            of_connection.setdefault(int(judgement.candidates[row]), place)
 
     def _note_extent(self, connections: I64, packets: Packets) -> None:
         first_capture = self.column("first_capture")

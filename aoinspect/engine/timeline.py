@@ -341,7 +341,7 @@ def _farther(positions: U64, reached: U64) -> U64:
     return np.where((positions != 0) & (is_ahead | (reached == 0)), positions, reached)
 
 
-def tcp_options_of(coverages: I64) -> str:
+def tcp_options_of(coverages: I64 | list[int]) -> str:
     """What a run found of the options flag: `include`, `exclude`, or `undetermined` (both where both held)."""
     include, exclude = int(coverages[Coverage.INCLUDE]), int(coverages[Coverage.EXCLUDE])
     if include and exclude:

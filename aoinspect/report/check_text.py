@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from aoinspect.engine.verdicts import Verdict
+from aoinspect.report.baseline import NOTHING
 from aoinspect.report.cases import Case, CheckResult, Outcome
 from aoinspect.report.layout import broken_at_blanks, printable
 
@@ -17,19 +18,21 @@ _STYLES = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.ERROR: "
 
 
 def print_checks(results: Sequence[CheckResult], console: Console) -> None:
-    """Writes `results` to `console`, in lines of its width; tables of differences keep theirs."""
+    """Writes `results` to `console`, in lines of its width."""
     marks = _MARKS
     try:
         "".join(marks.values()).encode(console.encoding)
     except (UnicodeEncodeError, LookupError):
         marks = _ASCII_MARKS
-    for line in check_lines(results, marks):
+    for line in check_lines(results, marks, console.width):
         for piece in broken_at_blanks(line, console.width, hanging=2):
             console.print(piece, soft_wrap=True)
 
 
-def check_lines(results: Sequence[CheckResult], marks: dict[Outcome, str] | None = None) -> Iterator[Text]:
-    """The lines of all checks."""
+def check_lines(
+    results: Sequence[CheckResult], marks: dict[Outcome, str] | None = None, width: int | None = None
+) -> Iterator[Text]:
+    """The lines of all checks. Differences are a table, or lists if that is wider than `width`."""
     marks = marks or _MARKS
     for result in results:
         outcome = result.outcome
@@ -41,8 +44,7 @@ def check_lines(results: Sequence[CheckResult], marks: dict[Outcome, str] | None
         for case in result.failures:
             if case.kind != "difference":
                 yield from _case_lines(case, marks)
-        for row in _table(differing):
-            yield Text(f"    {row}")
+        yield from _differences(differing, width)
         if result.note:
             yield Text(f"    {printable(result.note)}")
     if len(results) > 1:
@@ -69,6 +71,22 @@ def _case_lines(case: Case, marks: dict[Outcome, str]) -> Iterator[Text]:
     )
     for detail in case.details:
         yield Text(f"      {printable(detail)}")
+
+
+def _differences(cases: Sequence[Case], width: int | None) -> Iterator[Text]:
+    rows = _table(cases)
+    if width is None or all(len(row) + 4 <= width for row in rows):
+        yield from (Text(f"    {row}") for row in rows)
+        return
+    of_connection: dict[str, list[Sequence[str]]] = {}
+    for case in cases:
+        of_connection.setdefault(case.details[0], []).append(case.details[1:])
+    for connection, differences in of_connection.items():
+        yield Text(f"    {printable(connection)}")
+        for what, frame, expected, found in differences:
+            place = f", frame {frame}" if frame not in ("", NOTHING) else ""
+            was, is_now = (word if word != NOTHING else "nothing" for word in (expected, found))
+            yield Text(f"      {printable(f'{what}{place}: expected {was}, found {is_now}')}")
 
 
 def _table(cases: Sequence[Case]) -> list[str]:

@@ -26,7 +26,7 @@ def one_line(account: Account) -> str:
         told = account.note or "no hypothesis explains it"
         return printable(f"unexplained: {told}")
     first = account.explanations[0]
-    counted = f" ({first.matched} of {first.tried} segments looked at)" if first.bits else ""
+    counted = f" ({first.matched} of {_count(first.tried, 'segment')} looked at)" if first.bits else ""
     likely = "likely " if first.confidence is Confidence.LIKELY else ""
     others = len(account.explanations) - 1
     more = f"; and {others} more" if others else ""
@@ -52,7 +52,7 @@ def _account(
     account: Account, connection: ConnectionResult, captures: Sequence[str], knobs: set[Knob]
 ) -> Iterator[Text]:
     """`knobs` are those of which every vendor's words have been told."""
-    segments = _count(account.failing, "failing segment")
+    segments = _count(account.failing, "failing segment") if account.failing else "no MAC is in doubt"
     looked_at = "" if account.tried == account.failing else f", {account.tried} looked at"
     yield Text.assemble((f"#{connection.id} {connection.a} > {connection.b}", "bold"), f": {segments}{looked_at}")
     for explanation in account.explanations:
@@ -94,7 +94,8 @@ def _explanation(explanation: Explanation, captures: Sequence[str]) -> Iterator[
         )
         yield Text(f"      changed: {printable(explanation.changed)}; from {printable(explanation.origin)}")
     elif explanation.frames:
-        yield Text(f"      seen: {printable(explanation.origin)} ({_frames(explanation.frames, captures)})")
+        origin, frames = printable(explanation.origin), _frames(explanation.frames, captures)
+        yield Text(f"      seen: {origin}" + ("" if frames in origin else f" ({frames})"))
     if explanation.file_remedy:
         yield Text(f"      if the key file is wrong: {printable(explanation.file_remedy)}")
     if explanation.device_remedy:

@@ -74,6 +74,8 @@ class Report:
     key_files: tuple[str, ...]
     """As they were named."""
     is_interrupted: bool
+    is_filtered: bool = False
+    """Only the segments that a filter chose are counted."""
 
     @property
     def has_keys(self) -> bool:
@@ -157,6 +159,7 @@ def build_report(analyzer: Analyzer, policy: Policy = Policy.RFC, recovery: Reco
         recovery=recovery,
         key_files=analyzer.keyring.store.paths,
         is_interrupted=totals.is_interrupted,
+        is_filtered=analyzer.choose_rows is not None,
     )
 
 

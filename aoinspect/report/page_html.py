@@ -366,7 +366,7 @@ def _recovery(recovery: Recovery, report: Report) -> Iterator[str]:
     for missing in recovery.missing:
         why = "the budget never came to it"
         if missing.searched_below:
-            why = f"both ends had sent {missing.searched_below} octets or more, or the key is another"
+            why = f"both ends together had sent {missing.searched_below} octets or more, or the key is another"
         told.append(f"{_numbered(missing.connection, by_id)}: not found: {why}")
     yield from _list(told)
     yield "</section>"

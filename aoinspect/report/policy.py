@@ -90,6 +90,10 @@ class _Policy:
     ) -> None:
         self.report, self.directions, self.conditions, self.accounts = report, directions, conditions, accounts
         self.covered = {connection.id for connection in report.connections if connection.is_covered}
+        self.disagreements: dict[int | None, list[Finding]] = {}
+        for finding in report.findings:
+            if finding.ident == ENDS_DISAGREE:
+                self.disagreements.setdefault(finding.connection, []).append(finding)
 
     def cases(self) -> Iterator[Case]:
         for connection in self.report.connections:
@@ -144,10 +148,9 @@ class _Policy:
     def refusal_lines(self, connection: int, outcome: DirectionOutcome) -> Iterator[str]:
         if not outcome.refused or ENDS_DISAGREE not in self.conditions:
             return
-        for finding in self.report.findings:
-            if finding.ident == ENDS_DISAGREE and finding.connection == connection:
-                yield printable(f"{finding.message} ({finding.reference})")
-                yield f"  try: {printable(finding.remedy)}"
+        for finding in self.disagreements.get(connection, ()):
+            yield printable(f"{finding.message} ({finding.reference})")
+            yield f"  try: {printable(finding.remedy)}"
 
     def of_uncovered(self, connection: ConnectionResult) -> Case:
         path = self.path(connection.first_capture)

@@ -12,8 +12,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from aoinspect.engine.findings import Finding, Severity
-from aoinspect.engine.results import ConnectionResult, FailureSample
-from aoinspect.engine.verdicts import Method, Reason, Verdict
+from aoinspect.engine.results import ConnectionResult, FailureSample, KeyRun
+from aoinspect.engine.segments import SYN
+from aoinspect.engine.verdicts import IsnSource, Method, Reason, Verdict
 from aoinspect.report.json_form import flag_letters
 from aoinspect.report.layout import printable
 from aoinspect.report.model import Report
@@ -248,15 +249,33 @@ def _of_mismatch(reason: Reason, sample: FailureSample, connection: ConnectionRe
         whose = f" ({' or '.join(names)})" if sample.segment.reason is reason and names else ""
         return f"the key of this KeyID{whose} has a MAC of another length", "compare mac-length on both ends"
     sender = connection.a if sample.direction == "a>b" else connection.b
-    remedy = (
-        f"compare secret, algorithm and tcp-options with the configuration of {sender.address}; "
-        "rewriting on the path (NAT, MSS) breaks the MAC as well"
-    )
+    has_told_isns = connection.isn_source is IsnSource.KEY_FILE
+    if names and any(_is_sound_company(run, sample) for run in connection.runs):
+        remedy = (
+            f"the key is right, for other segments of {sender.address} verify under it: look who sent these (compare "
+            "TTL and link-layer addresses), or what changed them on the path"
+        )
+    else:
+        remedy = (
+            f"compare secret, algorithm and tcp-options with the configuration of {sender.address}; "
+            "rewriting on the path (NAT, MSS) breaks the MAC as well"
+            + ("; so do ISNs in [[connection]] that are another connection's" if has_told_isns else "")
+        )
     if sample.segment.reason is not reason or not names:
         return "the MAC is not the one that the key of this KeyID gives", remedy
     if len(names) > 1:
         return f"the MAC is none of those that the keys {' and '.join(names)} give", remedy
     return f"the MAC is not the one that key {names[0]} gives", remedy
+
+
+def _is_sound_company(run: KeyRun, sample: FailureSample) -> bool:
+    """Whether the run's segments, of the same sender and KeyID, are verified; SYNs alone may have been rewritten."""
+    is_alike = (run.direction, run.method, run.key_id or 0) == (
+        sample.direction,
+        sample.segment.method,
+        sample.segment.key_id if sample.segment.method is Method.AO else 0,
+    )
+    return is_alike and run.verified > 0 and not sample.segment.flags & SYN
 
 
 def _of_no_key(sample: FailureSample, connection: ConnectionResult) -> tuple[str, str]:

@@ -121,6 +121,8 @@ class _Page:
             listed = ", ".join(f"#{number}" for number in ids[:LISTED_PLACES])
             more = f" and {len(ids) - LISTED_PLACES} more" if len(ids) > LISTED_PLACES else ""
             self.write(Text.assemble(("why ", "bold"), f"{listed}{more}: {line}"), hanging=4)
+        if len(shown) < len(connections):
+            self.write(Text(f"... and {len(connections) - len(shown)} more explanations; --all lists them"))
         if shown:
             self.write(Text("    aoinspect explain tells more"))
 
@@ -158,8 +160,7 @@ class _Page:
         if totals.duplicates is not None:
             yield Text(f"{totals.duplicates} copies of segments left out (--dedupe)")
         if not totals.protected_segments:
-            uncovered = ", and no [[peer]] covers one" if report.has_keys else ""
-            yield Text(f"nothing here is protected: no segment carries an AO or MD5 option{uncovered}")
+            yield Text(nothing_protected(report))
             return
         if not report.has_keys:
             yield Text("no keys given: nothing was verified (--keys FILE)")
@@ -195,8 +196,8 @@ def _recovery(recovery: Recovery) -> Iterator[Text]:
     tried = [missing for missing in recovery.missing if missing.searched_below]
     for missing in tried[:LISTED_CAPTURES]:
         yield Text(
-            f"#{missing.connection}: ISNs not found: both ends had sent {missing.searched_below} octets or more, "
-            "or the key is another; --recover-isn N searches further",
+            f"#{missing.connection}: ISNs not found: both ends together had sent {missing.searched_below} octets or "
+            "more, or the key is another; --recover-isn N searches further",
             style="yellow",
         )
     untried = [f"#{missing.connection}" for missing in recovery.missing if not missing.searched_below]
@@ -381,3 +382,11 @@ def _listed(names: Sequence[str]) -> str:
     if len(names) <= LISTED_KEYS:
         return ", ".join(names)
     return f"{', '.join(names[: LISTED_KEYS - 1])}, {len(names) - LISTED_KEYS + 1} more"
+
+
+def nothing_protected(report: Report) -> str:
+    """Why there is nothing to tell of."""
+    if report.is_filtered:
+        return "the filter chooses no segment of a protected connection"
+    uncovered = ", and no [[peer]] covers one" if report.has_keys else ""
+    return f"nothing here is protected: no segment carries an AO or MD5 option{uncovered}"

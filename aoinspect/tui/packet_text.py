@@ -98,7 +98,7 @@ class PacketText:
             index = self._indices[connection]
             pair = analyzer.pairs.ends[int(analyzer.connections.pairs[index])]
             ends = [str(EndResult(str(ip_address(end.address)), end.port, None)) for end in pair]
-            a_side = int(analyzer.connections.a_sides()[index])
+            a_side = analyzer.connections.a_side(index)
             self._ends[connection] = ends[a_side], ends[1 - a_side]
             self.width = max(self.width, *map(len, ends))
         ends_ab = self._ends[connection]

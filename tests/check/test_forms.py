@@ -12,6 +12,7 @@ import xmlschema
 
 from aoinspect.report.cases import Case, CheckResult, Outcome, exit_code_of
 from aoinspect.report.check_json import checks_json, checks_jsonl
+from aoinspect.report.check_text import check_lines
 from aoinspect.report.github import checks_github
 from aoinspect.report.junit import checks_junit
 from aoinspect.report.model import ExitCode
@@ -159,3 +160,29 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     target = tmp_path / "none" / "out.xml"
     said = usage_error(f"{sample}.pcap", "--keys", f"{sample}.toml", "--output", f"junit={target}")
     assert said == f"cannot write {target}: No such file or directory"
+
+
+class TestDifferencesAsText:
+    """A table where the width allows, and lists by connection where it does not: no row is ever broken."""
+
+    CASE = Case(
+        "1",
+        Outcome.FAILED,
+        "difference",
+        details=("10.0.0.1 > 10.0.0.2:179", "verdict no-key", "4", "-", "some"),
+    )
+    RESULT = CheckResult("a.pcap", ("a.pcap",), ("a.toml",), "baseline", "a.json", (CASE,))
+
+    def test_a_wide_page_has_a_table(self) -> None:
+        lines = [line.plain for line in check_lines([self.RESULT], width=100)]
+        assert [line.split() for line in lines[1:]] == [
+            ["connection", "what", "frame", "expected", "found"],
+            ["10.0.0.1", ">", "10.0.0.2:179", "verdict", "no-key", "4", "-", "some"],
+        ]
+
+    def test_a_narrow_one_has_a_list(self) -> None:
+        lines = [line.plain for line in check_lines([self.RESULT], width=60)]
+        assert lines[1:] == [
+            "    10.0.0.1 > 10.0.0.2:179",
+            "      verdict no-key, frame 4: expected nothing, found some",
+        ]

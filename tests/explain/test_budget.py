@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from aoinspect.engine.explain import PER_CONNECTION, Budget, explain_failures
 from aoinspect.engine.explain.path import MSS_VALUES
 from aoinspect.engine.failures import SEGMENTS_PER_CONNECTION, Failures, Occasion
+from aoinspect.engine.findings import find
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import connection_results
 from aoinspect.keys import load_keys
-from tests.conversation import Conversation, merge
+from aoinspect.report.explain_text import one_line
+from tests.conversation import Conversation, Key, merge
 from tests.explain.explaining import Told, accounts_of_told, analysed
 from tests.explain.scenes import CMAC, KEY, SHA256, read_with
+from tests.reference_signer import TCP_MD5
 
 STRANGE = replace(KEY, secret=b"of nobody here")
 
@@ -79,6 +84,45 @@ def test_one_budget_serves_the_run_and_connections_that_it_does_not_reach_are_na
     assert accounts[-1].macs == 0
     assert "H1" in accounts[-1].not_tried
     assert any("budget" in words for words in accounts[-1].would_decide)
+    assert "used up the run's budget" in one_line(accounts[-1])
+    assert "used up" not in one_line(accounts[0])
+
+
+def test_what_the_budget_does_not_reach_names_nothing_of_another_method(tmp_path: Path) -> None:
+    md5 = Key(name="md5", algorithm=TCP_MD5, secret=b"of nobody here")
+    for signed, given in ((STRANGE, KEY), (md5, replace(md5, secret=b"an md5 password"))):
+        analyzer = analyser_of(read_with(Conversation([signed]).syn(), given), tmp_path)
+        (account,) = explain_failures(analyzer, connection_results(analyzer), Budget(0, 0))
+        assert ("H32" in account.not_tried) is (signed is md5)
+        assert ("H1" in account.not_tried) is (signed is not md5)
+
+
+def calls_for(count: int, folder: Path) -> int:
+    """Python calls that results, findings and accounts of so many failing connections and a sound one take."""
+    flood = [Conversation([STRANGE], client=f"10.0.0.1:{2000 + index}").syn() for index in range(count)]
+    sound = Conversation([KEY], client="10.0.0.1:1999").handshake()
+    told = Told(merge([sound, *flood]).to_pcap(), Conversation([KEY]).key_file())
+    analyzer = analyser_of(told, folder)
+    counted = 0
+
+    def count_call(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(count_call)
+    try:
+        connections = connection_results(analyzer)
+        find(analyzer, connections)
+        explain_failures(analyzer, connections, Budget(0, 0))
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def test_each_of_many_failing_connections_costs_the_same(tmp_path: Path) -> None:
+    calls_for(2, tmp_path)
+    few, many = calls_for(30, tmp_path), calls_for(120, tmp_path)
+    assert many < 4.2 * few
 
 
 def test_the_same_is_said_whenever_it_is_asked(tmp_path: Path) -> None:

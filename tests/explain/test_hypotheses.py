@@ -177,3 +177,17 @@ def test_the_rewritten_mss_is_named_with_its_value(tmp_path: Path) -> None:
     (explanation,) = account.explanations
     assert explanation.changed == "the MSS was 8960 and is 1460"
     assert explanation.matched == 3
+
+
+def test_isns_that_the_key_file_tells_are_doubted_where_no_mac_holds(tmp_path: Path) -> None:
+    """An entry is taken as right, so its segments are mismatches; what would decide names it all the same."""
+    conversation = Conversation([KEY], client_isn=5000).established(client_octets=500, server_octets=300)
+    conversation.data("a", 30).ack("b")
+    capture = conversation.to_pcap()
+    right = conversation.key_file(with_connections=True)
+    assert accounts_of_told(Told(capture, right), tmp_path) == []
+    other = right.replace("local-isn = 0x1388", "local-isn = 4711")
+    assert other != right
+    (account,) = accounts_of_told(Told(capture, other), tmp_path)
+    assert account.explanations == ()
+    assert any("those in [[connection]]" in words for words in account.would_decide)

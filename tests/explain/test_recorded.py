@@ -184,3 +184,19 @@ remote = "{remote}"
     (account,) = accounts_of(path, load_keys([str(key_file)]))
     assert [explanation.changed for explanation in account.explanations] == [f"the MSS was {signed} and is 1260"]
     assert account.explanations[0].ident == "H19"
+
+
+def test_both_directions_are_told_with_their_own_counts() -> None:
+    (account,) = with_all_keys("snap60")
+    facts = [(explanation.ident, explanation.matched) for explanation in account.explanations]
+    assert facts == [("H26", 21), ("H26", 16)]
+
+
+def test_unsigned_segments_and_unsigned_resets_are_told_beside_each_other() -> None:
+    account = with_all_keys("inject")[0]
+    facts = [(explanation.summary.split(" from ")[0], explanation.matched) for explanation in account.explanations]
+    assert [fact for fact in facts if fact[0][2:].startswith(("unsigned", "segment"))] == [
+        ("2 unsigned segments", 2),
+        ("2 unsigned RSTs", 2),
+        ("1 segment", 1),
+    ]

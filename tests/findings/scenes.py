@@ -332,8 +332,9 @@ def _limit_reached() -> tuple[Scene, Scene]:
 
 @scene("old-option")
 def _old_option() -> tuple[Scene, Scene]:
-    bonica = bytes([253, 10, 1, 5]) + bytes(6) + bytes([1, 1])
-    experimental = bytes([252, 10, 1, 5]) + bytes(6) + bytes([1, 1])
+    bonica = bytes([253, 16, 2, 5]) + bytes(12)
+    # TCP Fast Open's experiment with a cookie of eight octets (RFC 6994, RFC 7413 A) has the same kind.
+    experimental = bytes([254, 12, 0xF9, 0x89]) + bytes(8)
     conversation = Conversation([]).syn(other_options=bonica)
     near = Conversation([]).syn(other_options=experimental)
     return told(conversation, Conversation([OLD]).key_file()), told(near, Conversation([OLD]).key_file())

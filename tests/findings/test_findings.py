@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.reading import analyse
 from aoinspect.engine.results import connection_results
 from aoinspect.keys import load_keys
-from tests.findings.scenes import SCENES, Scene
+from tests.conversation import Conversation, Key
+from tests.explain.explaining import Told, accounts_of_told
+from tests.findings.scenes import MD5, OLD, SCENES, Scene, talk, told
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 IDENTS = [finder.ident for finder in FINDERS]
+STRANGE_KEY = replace(OLD, secret=b"of nobody here")
 
 
 def findings_of(scene: Scene, directory: Path, policy: Policy = Policy.LINUX) -> list[Finding]:
@@ -50,8 +54,6 @@ def test_every_finding_has_a_scene() -> None:
 
 
 def test_a_sound_session_has_no_findings(tmp_path: Path) -> None:
-    from tests.findings.scenes import talk, told
-
     scene = told(talk().rollover("a", to=2).data("a", 10).rollover("b", to=2).data("b", 10).close("a"))
     assert findings_of(scene, tmp_path) == []
 
@@ -82,8 +84,6 @@ def test_the_verdicts_do_not_depend_on_the_policy(ident: str, tmp_path: Path) ->
 
 
 def test_findings_come_worst_first(tmp_path: Path) -> None:
-    from tests.findings.scenes import talk, told
-
     scene = told(talk().abort("b").sign_with_wrong_isns().stray("a", 5).data("a", 10).change_mac_length(8))
     severities = [finding.severity for finding in findings_of(scene, tmp_path)]
     assert severities == sorted(severities, key=list(Severity).index)
@@ -94,3 +94,58 @@ def test_the_documentation_has_a_section_for_every_finding() -> None:
     text = (PROJECT_ROOT / "docs" / "findings.md").read_text()
     headings = [line.removeprefix("## ").strip() for line in text.splitlines() if line.startswith("## ")]
     assert headings == IDENTS
+
+
+def only(ident: str, findings: list[Finding]) -> Finding:
+    (finding,) = (finding for finding in findings if finding.ident == ident)
+    return finding
+
+
+NO_KEYS = Conversation([STRANGE_KEY], client="10.9.9.1:1", server="10.9.9.2:2").key_file()
+"""Of other hosts: nothing of the scenes is covered."""
+OTHER_SECRET = Conversation([STRANGE_KEY]).key_file()
+
+
+@pytest.mark.parametrize("key_file", [None, NO_KEYS, OTHER_SECRET], ids=["right keys", "no keys", "wrong keys"])
+def test_a_syn_whose_sender_goes_on_was_answered(key_file: str | None, tmp_path: Path) -> None:
+    """A capture of one direction has no SYN-ACK, and the client's later segments show that there was one."""
+    conversation = Conversation([OLD]).syn().syn_ack().lose().handshake_ack().data("a", 100)
+    found = findings_of(told(conversation, key_file), tmp_path)
+    assert "syn-unanswered" not in [finding.ident for finding in found]
+
+
+@pytest.mark.parametrize(
+    ("key", "counters", "clause"),
+    [
+        (OLD, ("TCPAOBad", "TCPAOKeyNotFound", "TCPAORequired"), "RFC 5925 7.5, 7.7"),
+        (MD5, ("TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure"), "RFC 2385 2.0"),
+    ],
+    ids=["ao", "md5"],
+)
+def test_an_unanswered_syn_names_the_counters_of_its_method(
+    key: Key, counters: tuple[str, ...], clause: str, tmp_path: Path
+) -> None:
+    finding = only("syn-unanswered", findings_of(told(Conversation([key]).syn()), tmp_path))
+    names = {word.strip(",") for word in finding.remedy.split() if word.startswith("TCP")}
+    assert names == set(counters)
+    assert finding.reference == clause
+
+
+def test_one_segment_is_told_in_the_singular(tmp_path: Path) -> None:
+    syn = told(Conversation([OLD]).syn())
+    assert only("syn-unanswered", findings_of(syn, tmp_path)).evidence.startswith("frame 1; ")
+    asking = told(talk().rnext("b", "new").ack("b"), Conversation([OLD]).key_file())
+    assert only("unknown-rnext", findings_of(asking, tmp_path)).evidence == "RNextKeyID 2 in 1 segment"
+
+
+def test_ends_that_disagree_may_be_mended_at_either(tmp_path: Path) -> None:
+    """The finding and the explanation say the same: whom the segments follow, and that either end can be changed."""
+    scene = told(Conversation([OLD], server_keys=[replace(OLD, include_options=False)]).syn())
+    finding = only("ends-disagree", findings_of(scene, tmp_path))
+    assert "the segment follows 10.0.0.1 " in finding.evidence
+    assert finding.remedy.startswith("change either end, 10.0.0.1 or 10.0.0.2")
+    (account,) = accounts_of_told(Told(scene.capture, scene.key_file), tmp_path)
+    (explanation,) = account.explanations
+    assert explanation.summary.startswith("the two ends differ: 10.0.0.1 signs with TCP options covered")
+    assert "of 10.0.0.2 says" in explanation.summary
+    assert explanation.device_remedy.startswith("change either end: on 10.0.0.1, exclude TCP options; or on 10.0.0.2")

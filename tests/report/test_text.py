@@ -15,7 +15,7 @@ from aoinspect.report.problems import Gravity, problems_of
 from aoinspect.report.text import LISTED_CONNECTIONS, LISTED_PLACES
 from tests.conversation import Capture, Conversation, Key, merge
 from tests.recorded import OWN_CAPTURES, SAMPLES, RecordedCapture, outcome
-from tests.report.running import ENDLESS, page, report_of, report_of_told
+from tests.report.running import ENDLESS, command, page, report_of, report_of_told
 
 every_own_capture = pytest.mark.parametrize("capture", OWN_CAPTURES, ids=lambda capture: capture.name)
 
@@ -209,3 +209,13 @@ class TestColour:
             coloured = page(report, 80, has_colour=True)
             assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == page(report, 80)
             assert "\x1b[" in coloured
+
+
+def test_a_filter_that_chooses_nothing_is_not_a_capture_without_signatures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(SAMPLES)
+    for arguments in ("verify v4-sha1.pcap --keys v4-sha1.toml", "timeline v4-sha1.pcap"):
+        run = command(monkeypatch, capsys)(*arguments.split(), "-q", "--filter", "tcp.srcport == 7")
+        assert "the filter chooses no segment of a protected connection" in run.out
+        assert "nothing here is protected" not in run.out

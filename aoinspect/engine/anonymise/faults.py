@@ -20,6 +20,7 @@ from aoinspect.engine.anonymise.addresses import AddressMap
 from aoinspect.engine.anonymise.keys import Demand
 from aoinspect.engine.explain.case import Case, Search, SigningKey, Subject, Trial, Unkeyed
 from aoinspect.engine.explain.cases import case_of
+from aoinspect.engine.explain.company import Company
 from aoinspect.engine.explain.model import Assumption, Budget
 from aoinspect.engine.explain.sweep import Held, sweep
 from aoinspect.engine.explain.table import SWEEP, Trials
@@ -37,6 +38,7 @@ class Faults:
     def __init__(self, analyzer: Analyzer, budget: Budget) -> None:
         """`budget` serves all connections and is used up."""
         self._analyzer = analyzer
+        self._company = Company(analyzer, ())
         self._addresses = AddressMap()
         self._run_key = os.urandom(32)
         self._mkts: Sequence[MasterKeyTuple] = ()
@@ -58,7 +60,7 @@ class Faults:
     def _case(self, connection: int, segments: Sequence[FailingSegment]) -> Case:
         analyzer = self._analyzer
         keys = analyzer.pairs.keys[int(analyzer.connections.pairs[connection])]
-        return case_of(analyzer, connection, segments, analyzer.keyring, keys)
+        return case_of(analyzer, self._company, connection, segments, analyzer.keyring, keys)
 
     def idents(self) -> tuple[str, ...]:
         """What explains each failing connection, in the order of the connections."""

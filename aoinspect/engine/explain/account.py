@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
-import numpy as np
-
 from aoinspect.engine.explain.advice import OpenSubject, what_would_decide
 from aoinspect.engine.explain.case import Case, Subject, address_words
 from aoinspect.engine.explain.cases import case_of
+from aoinspect.engine.explain.company import Company
 from aoinspect.engine.explain.model import (
     Account,
     Budget,
@@ -28,10 +27,10 @@ from aoinspect.engine.explain.sweep import Held, Outcome, sweep
 from aoinspect.engine.explain.table import BY_IDENT
 from aoinspect.engine.failures import FailingSegment, Occasion
 from aoinspect.engine.findings.model import Scene
-from aoinspect.engine.keyring import KEY_ID_OF_MD5, Endpoint, Keyring
+from aoinspect.engine.keyring import KEY_ID_OF_MD5, Endpoint, Keyring, PairKeys
 from aoinspect.engine.pipeline import Analyzer
-from aoinspect.engine.results import DIRECTIONS, ConnectionResult
-from aoinspect.engine.verdicts import Verdict
+from aoinspect.engine.results import ConnectionResult
+from aoinspect.engine.verdicts import IsnSource
 from aoinspect.keys.model import KeyStore
 
 VERIFY_BUDGET = Budget(macs=100_000, searches=4)
@@ -39,6 +38,9 @@ VERIFY_BUDGET = Budget(macs=100_000, searches=4)
 EXPLAIN_BUDGET = Budget(macs=2_000_000, searches=64)
 """What `explain` spends on a run: below half a minute."""
 PER_CONNECTION = Budget(macs=40_000, searches=2)
+BUDGET_USED_UP = (
+    "nothing was tried on it: the connections before it had used up the run's budget (aoinspect explain --connection)"
+)
 ON_KEYS = frozenset({"H1", "H8", "H3", "H2", "H5", "H6", "H7", "H9", "H17", "H32"})
 """What can lie between the keys of two ends, where what the sender signs is known."""
 
@@ -53,12 +55,13 @@ def explain_failures(
     if not analyzer.keyring.mkts:
         return []
     accounts = []
+    company = Company(analyzer, connections)
     for connection in connections:
         if not every and not is_failing(connection):
             continue
         share = Budget(min(PER_CONNECTION.macs, budget.macs), min(PER_CONNECTION.searches, budget.searches))
         left = replace(share)
-        account = explain_connection(analyzer, connection, left, connections=connections)
+        account = _Accountant(analyzer, connection, left, company, None).account()
         budget.macs -= share.macs - left.macs
         budget.searches -= share.searches - left.searches
         if account.explanations or account.failing:
@@ -87,7 +90,8 @@ def explain_connection(
     `connections` are all of the run, for facts that show only beside others. `segments` are looked at in place of those
     that the run kept.
     """
-    return _Accountant(analyzer, connection, budget or replace(PER_CONNECTION), connections, segments).account()
+    company = Company(analyzer, connections)
+    return _Accountant(analyzer, connection, budget or replace(PER_CONNECTION), company, segments).account()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +112,20 @@ class _Accountant:
         analyzer: Analyzer,
         connection: ConnectionResult,
         budget: Budget,
-        connections: Sequence[ConnectionResult],
+        company: Company,
         segments: Sequence[FailingSegment] | None,
     ) -> None:
         self.analyzer = analyzer
         self.connection = connection
         self.budget = budget
-        self.connections = connections
+        self.company = company
         self.chosen = segments
         self.pair = int(analyzer.connections.pairs[connection.index])
         self.ends = analyzer.pairs.ends[self.pair]
+        self.scene = Scene(analyzer, connection)
 
     def account(self) -> Account:
-        connection, analyzer = self.connection, self.analyzer
+        connection = self.connection
         counts = connection.verdicts
         failed = counts["mismatch"] + counts["no_key"]
         swept = [self._sweep_failed(), *self._sweep_refused()]
@@ -134,8 +139,7 @@ class _Accountant:
         explained = {place for explanation in explanations for place in explanation.frames}
         unexplained = tuple(subject for subject in main.case.subjects if _place(subject) not in explained)
         if self.chosen is None:
-            scene = Scene(analyzer, connection)
-            facts = Facts(scene, main.case, unexplained, self.connections, len(main.case.subjects), failed)
+            facts = Facts(self.scene, main.case, unexplained, self.company, len(main.case.subjects), failed)
             stated = list(state_facts(facts))
             explained |= {place for fact in stated for place in fact.frames}
             explanations = _ordered(explanations, stated)
@@ -144,7 +148,12 @@ class _Accountant:
         not_tried = _unique(name for one in swept for name in one.outcome.not_tried)
         outcome = main.outcome
         deciders = _unique(
-            what_would_decide(self._open_subjects(main, open_), bool(outcome.not_tried), bool(outcome.unkeyed))
+            what_would_decide(
+                self._open_subjects(main, open_),
+                bool(outcome.not_tried),
+                bool(outcome.unkeyed),
+                has_told_isns=connection.isn_source is IsnSource.KEY_FILE,
+            )
         )
         return Account(
             connection=connection.id,
@@ -163,9 +172,8 @@ class _Accountant:
     def _open_subjects(self, swept: _Swept, open_: Sequence[tuple[int, int]]) -> list[OpenSubject]:
         """The subjects that nothing explains, and whether others of the same sender and KeyID verify."""
         verified = {(run.direction, run.key_id) for run in self.connection.runs if run.verified and run.mkt is not None}
-        scene = Scene(self.analyzer, self.connection)
         return [
-            OpenSubject(subject, (scene.direction_of(subject.segment.side), subject.reading.key_id) in verified)
+            OpenSubject(subject, (self.scene.direction_of(subject.segment.side), subject.reading.key_id) in verified)
             for subject in swept.case.subjects
             if _place(subject) in open_
         ]
@@ -174,9 +182,7 @@ class _Accountant:
 
     def _sweep_failed(self) -> _Swept:
         keys = self.analyzer.pairs.keys[self.pair]
-        case = case_of(
-            self.analyzer, self.connection.index, self._segments(Occasion.FAILED), self.analyzer.keyring, keys
-        )
+        case = self._case(self._segments(Occasion.FAILED), self.analyzer.keyring, keys)
         return _Swept(case, sweep(case, self.budget), False)
 
     def _sweep_refused(self) -> Iterable[_Swept]:
@@ -186,13 +192,16 @@ class _Accountant:
             if not of_side:
                 continue
             keyring = Keyring(_store_of(self.analyzer.keyring.store, self.ends[1 - side], self.ends[side]))
-            case = case_of(self.analyzer, self.connection.index, of_side, keyring, keyring.for_pair(self.ends))
+            case = self._case(of_side, keyring, keyring.for_pair(self.ends))
             yield _Swept(case, sweep(case, self.budget, ON_KEYS), True)
 
     def _segments(self, occasion: Occasion) -> Sequence[FailingSegment]:
         if self.chosen is not None:
             return [segment for segment in self.chosen if segment.occasion is occasion]
         return self.analyzer.failures.of(self.connection.index, occasion)
+
+    def _case(self, segments: Sequence[FailingSegment], keyring: Keyring, keys: PairKeys | None) -> Case:
+        return case_of(self.analyzer, self.company, self.connection.index, segments, keyring, keys)
 
     # What is said.
 
@@ -210,6 +219,11 @@ class _Accountant:
         key = "the key" if mkt is None else f"key {mkt.name!r} ({mkt.origin})"
         file_remedy = words.put(assumption.file_remedy).replace("{key}", key)
         device_remedy = words.put(assumption.device_remedy)
+        summary = words.put(assumption.claim)
+        if swept.is_of_receiver:
+            # No end is known to be the one in the wrong: the key file says of each what it has.
+            summary = f"the two ends differ: {summary.replace(key, f'{key} of {whom}')}"
+            device_remedy = f"change either end: {device_remedy}; or on {whom}, set the key as {who} has it"
         if file_remedy and self._is_right_for(held, sides):
             file_remedy = ""
             device_remedy = words.put(
@@ -220,7 +234,7 @@ class _Accountant:
             idents=assumption.idents,
             hypothesis=BY_IDENT[assumption.idents[0]],
             confidence=Confidence.PROOF,
-            summary=words.put(assumption.claim),
+            summary=summary,
             changed=words.put(assumption.change),
             origin=words.put(assumption.origin),
             matched=len(held.subjects),
@@ -261,8 +275,7 @@ class _Accountant:
             # Segments with no option but AO verify under both flags; SYNs never do, so they say which one is right.
             syns = {subject.segment.side for subject in held.subjects if subject.is_syn}
             sides = [side for side in sides if side not in syns]
-        a_side = int(self.analyzer.connections.a_sides()[self.connection.index])
-        directions = {DIRECTIONS[side ^ a_side] for side in sides}
+        directions = {self.scene.direction_of(side) for side in sides}
         key = held.assumption.key
         return any(
             run.verified and run.mkt_index == key and run.direction in directions for run in self.connection.runs
@@ -270,11 +283,11 @@ class _Accountant:
 
     def _is_right_elsewhere(self, key: int, sides: Sequence[int]) -> bool:
         """Whether the key as written verifies segments of other connections, or of the other end of this one."""
-        timeline = self.analyzer.timeline
-        verified = np.asarray(timeline.verdicts)[:, Verdict.VERIFIED] > 0
-        rows = np.flatnonzero((np.asarray(timeline.mkts) == key) & verified)
-        is_elsewhere = timeline.connections[rows] != self.connection.index
-        return bool((is_elsewhere | ~np.isin(timeline.sides[rows], list(sides))).any())
+        directions = {self.scene.direction_of(side) for side in sides}
+        own = sum(
+            run.mkt_index == key and run.verified > 0 and run.direction in directions for run in self.connection.runs
+        )
+        return self.company.verified_runs(key) > own
 
     def _key_id(self, key: int, side: int) -> int | None:
         """The KeyID with which `side` signs under the key, by the key file."""
@@ -288,11 +301,6 @@ class _Accountant:
             ),
             None,
         )
-
-    def _verifies_something(self, key: int) -> bool:
-        timeline = self.analyzer.timeline
-        of_key = np.flatnonzero(np.asarray(timeline.mkts) == key)
-        return bool(len(of_key)) and bool(np.asarray(timeline.verdicts)[of_key, Verdict.VERIFIED].any())
 
     def _ruled_out(self, swept: Sequence[_Swept], explanations: Sequence[Explanation]) -> tuple[str, ...]:
         holding = {explanation.ident for explanation in explanations}
@@ -308,9 +316,10 @@ class _Accountant:
             )
         refusals = _unique(
             self.analyzer.checker.lists.candidates[candidate].refusal
-            for (connection, candidate) in self.analyzer.tallies.refusals
-            if connection == index
+            for candidate in self.analyzer.tallies.refusals.get(index, ())
         )
+        if any(one.outcome.is_out_of_reach for one in swept) and open_:
+            return BUDGET_USED_UP
         if refusals and any(one.is_of_receiver and not one.outcome.held for one in swept) and open_:
             differ = f"the ends' keys differ ({', '.join(refusals)})"
             if any(one.outcome.unkeyed for one in swept):

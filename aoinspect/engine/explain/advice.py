@@ -68,7 +68,9 @@ class OpenSubject(NamedTuple):
     """Other segments of the same sender and KeyID verify."""
 
 
-def what_would_decide(open_: Sequence[OpenSubject], is_budget_short: bool, is_secret_missing: bool) -> Iterator[str]:
+def what_would_decide(
+    open_: Sequence[OpenSubject], is_budget_short: bool, is_secret_missing: bool, *, has_told_isns: bool = False
+) -> Iterator[str]:
     """What would tell more of segments that nothing explains."""
     if not open_:
         return
@@ -92,6 +94,8 @@ def what_would_decide(open_: Sequence[OpenSubject], is_budget_short: bool, is_se
         yield "another key: the secret as the sending device has it, with its encoding"
     if any(subject.is_ao and subject.isns is None for subject in subjects):
         yield "the ISNs: as the router prints them (iss, irs), or the connection's handshake"
+    if has_told_isns and any(subject.is_ao and not subject.is_syn for subject in subjects):
+        yield "the ISNs: those in [[connection]] may be another connection's (without the entry they are searched for)"
     if any(subject.is_ao and not has_sound_company for subject, has_sound_company in open_):
         yield (
             "a capture from the other end of the path: it shows whether addresses, sequence numbers or options are "

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from aoinspect.engine.explain.case import Case, Subject, selected_keys
+from aoinspect.engine.explain.company import Company
 from aoinspect.engine.failures import FailingSegment
 from aoinspect.engine.keyring import Candidate, Endpoint, Keyring, PairKeys
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.second_opinion import read_header
 from aoinspect.engine.verdicts import IsnSource, Method
-from aoinspect.keys.model import KeyStore
-
-NAMED_ADDRESSES = 64
-"""Addresses of the key files that are tried for a NAT."""
 
 
 def case_of(
-    analyzer: Analyzer, connection: int, segments: Sequence[FailingSegment], keyring: Keyring, keys: PairKeys | None
+    analyzer: Analyzer,
+    company: Company,
+    connection: int,
+    segments: Sequence[FailingSegment],
+    keyring: Keyring,
+    keys: PairKeys | None,
 ) -> Case:
     """The case of `segments` of a connection (its index in the engine) under the keys of `keyring`.
 
-    `keys` are those of its socket pair there; None where no key covers it.
+    `company` is the run's. `keys` are those of its socket pair there; None where no key covers it.
     """
     sources = analyzer.connections.isn_sources
     return Case(
         subjects=tuple(_subject(analyzer, connection, segment, keyring, keys) for segment in segments),
         mkts=keyring.mkts,
         pair_keys=keys,
-        other_isns=_other_isns(analyzer, connection),
-        named_addresses=_named_addresses(analyzer.keyring.store),
+        other_isns=_other_isns(analyzer, company, connection),
+        named_addresses=company.named_addresses,
         is_midway=sources[connection] != IsnSource.HANDSHAKE,
     )
 
@@ -52,29 +52,17 @@ def _isn(analyzer: Analyzer, connection: int, side: int) -> int | None:
     return int(connections.isns[connection, side]) if connections.has_isn[connection, side] else None
 
 
-def _other_isns(analyzer: Analyzer, connection: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _other_isns(analyzer: Analyzer, company: Company, connection: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """By side, the ISNs of the socket pair's other connections and of [[connection]] entries."""
     connections = analyzer.connections
-    pair = int(connections.pairs[connection])
-    ends = analyzer.pairs.ends[pair]
+    ends = analyzer.pairs.ends[int(connections.pairs[connection])]
     found: tuple[dict[int, None], dict[int, None]] = ({}, {})
-    for sibling in np.flatnonzero(connections.pairs == pair).tolist():
+    for sibling in company.siblings(connection):
         for side in (0, 1):
-            if sibling != connection and connections.has_isn[sibling, side]:
+            if connections.has_isn[sibling, side]:
                 found[side][int(connections.isns[sibling, side])] = None
-    for known in analyzer.keyring.store.connections:
-        local = Endpoint(known.local[0].packed, known.local[1])
-        remote = Endpoint(known.remote[0].packed, known.remote[1])
-        if {local, remote} == set(ends):
-            side = ends.index(local)
-            found[side][known.local_isn] = None
-            found[1 - side][known.remote_isn] = None
+    for known in company.told(ends):
+        side = ends.index(Endpoint(known.local[0].packed, known.local[1]))
+        found[side][known.local_isn] = None
+        found[1 - side][known.remote_isn] = None
     return tuple(found[0]), tuple(found[1])
-
-
-def _named_addresses(store: KeyStore) -> tuple[bytes, ...]:
-    """Single addresses of peers and of [[connection]] entries."""
-    networks = [network for peer in store.peers for network in (peer.local, peer.remote) if network is not None]
-    single = [network.network_address for network in networks if network.prefixlen == network.max_prefixlen]
-    known = [end[0] for connection in store.connections for end in (connection.local, connection.remote)]
-    return tuple(dict.fromkeys(address.packed for address in [*single, *known]))[:NAMED_ADDRESSES]

@@ -187,8 +187,8 @@ def _translated(subject: Subject, key: SigningKey, source: bytes, destination: b
         f"{'source' if is_source else 'destination'} address {address_words(own)} instead of {address_words(seen)}",
         claim=claim,
         origin="an address that the key file names",
-        file_remedy="to verify it nevertheless, capture on the side where addresses are not translated",
-        device_remedy="TCP-AO covers the addresses: take the session off the NAT, or tunnel it",
+        device_remedy="TCP-AO covers the addresses: take the session off the NAT, or tunnel it; to verify it "
+        "nevertheless, capture where addresses are not translated yet",
     )
     yield from _readdressed(subject, key, assumption, (source, destination), subject.ports)
 

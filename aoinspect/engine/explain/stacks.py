@@ -7,10 +7,11 @@ here they stand beside the computed explanations, with the same parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from aoinspect.engine.explain.case import Case, Subject
+from aoinspect.engine.explain.company import Company
 from aoinspect.engine.explain.model import Confidence, Explanation, Knob
 from aoinspect.engine.explain.table import BY_IDENT
 from aoinspect.engine.findings import lifetimes as lifetime_findings
@@ -19,9 +20,21 @@ from aoinspect.engine.findings import segments as segment_findings
 from aoinspect.engine.findings import selection as selection_findings
 from aoinspect.engine.findings.model import Finding, Scene, Severity, times
 from aoinspect.engine.key_plan import PlannedKey
-from aoinspect.engine.results import DIRECTIONS, ConnectionResult
-from aoinspect.engine.verdicts import Method, Reason, Verdict
+from aoinspect.engine.observations import Kind
+from aoinspect.engine.results import DIRECTIONS
+from aoinspect.engine.verdicts import Reason, Verdict
 
+_COUNTED = frozenset(
+    {
+        Kind.UNSIGNED,
+        Kind.UNSIGNED_RST,
+        Kind.UNSIGNED_AFTER_CLOSE,
+        Kind.AO_AND_MD5,
+        Kind.TRUNCATED,
+        Kind.OFFLOADED,
+    }
+)
+"""A segment is of one of these kinds at most."""
 _QUARTER_NS = 15 * 60 * 1_000_000_000
 _FARTHEST_ZONE = 14 * 4
 """Quarters of an hour: the zones of the world reach to +14:00."""
@@ -34,7 +47,7 @@ class Facts:
     scene: Scene
     case: Case
     unexplained: tuple[Subject, ...]
-    connections: Sequence[ConnectionResult]
+    company: Company
     tried: int
     failing: int
 
@@ -103,6 +116,20 @@ def _of_finding(facts: Facts, ident: str, finding: Finding, count: int) -> Expla
     )
 
 
+def _count_of(scene: Scene, finding: Finding) -> int:
+    """How many segments a finding on observed segments is about."""
+    place = finding.capture, finding.frame
+    found = scene.analyzer.observations.found.get(scene.connection.index, {})
+    return next(
+        (
+            seen.count
+            for (kind, _), seen in found.items()
+            if kind in _COUNTED and (seen.first_capture, seen.first_frame) == place
+        ),
+        0,
+    )
+
+
 def _unknown_key_id(facts: Facts) -> Iterator[Explanation]:
     """H4: no key has the KeyID; the nearest MKT of that peer is named."""
     groups: dict[tuple[int, int], list[Subject]] = {}
@@ -140,45 +167,40 @@ def _nearest(case: Case, side: int, key_id: int) -> str:
 def _old_key_alive(facts: Facts) -> Iterator[Explanation]:
     """H17: connections from the other end, or opened later, verify under the KeyID with which this one fails."""
     scene, connection = facts.scene, facts.scene.connection
-    related = [
-        other
-        for other in facts.connections
-        if other.id != connection.id
-        and {other.a.address, other.b.address} == {connection.a.address, connection.b.address}
-        and other.vrfs == connection.vrfs
-    ]
-    sound = [other for other in related if _is_sound(other) and _key_ids(other) & _key_ids(connection)]
+    sound = facts.company.sound_beside(connection)
     if not sound:
         return
     if _is_unanswered(scene) and connection.verdicts["verified"] and not connection.refused:
         opener, listener = connection.a.address, connection.b.address
         # A listener that had opened a session before was up by then, with its keys.
-        is_up = any(other.first_time_ns < connection.first_time_ns for other in sound)
-        if is_up and all(other.opened_by == "a" and other.a.address == listener for other in sound):
+        is_up = any(of_key.first_time_ns < connection.first_time_ns for of_key in sound)
+        if is_up and all(of_key.openers == {listener} for of_key in sound):
+            first = min(of_key.connections[0].id for of_key in sound)
             yield _fact(
                 facts,
                 "H17",
                 f"connections that {listener} opens verify, and signed SYNs to it go unanswered: its listener may "
                 "still have an older secret under this KeyID",
-                origin=f"connection {sound[0].id} was opened by {listener}; this one by {opener}",
+                origin=f"connection {first} was opened by {listener}; this one by {opener}",
                 device_remedy=f"on {listener}, restart the listener or set the key again",
                 senders=(opener,),
                 knob=Knob.SECRET,
                 confidence=Confidence.LIKELY,
             )
         return
-    later = [other for other in sound if other.first_time_ns > connection.first_time_ns]
+    after = (of_key.first_after(connection.first_time_ns) for of_key in sound)
+    later = min((other for other in after if other is not None), key=lambda other: other.id, default=None)
     counts = connection.verdicts
     is_whole = all(run.verdicts["mismatch"] == run.segments for run in connection.runs) and len(
         {run.direction for run in connection.runs}
     ) == len(DIRECTIONS)
-    if later and is_whole and counts["mismatch"] and facts.unexplained:
+    if later is not None and is_whole and counts["mismatch"] and facts.unexplained:
         yield _fact(
             facts,
             "H17",
             "every segment of this connection fails, and a connection of the same ends that was opened later verifies "
             "under the same KeyID: this one still has an older secret",
-            origin=f"connection {later[0].id}, from frame {later[0].first_frame} on",
+            origin=f"connection {later.id}, from frame {later.first_frame} on",
             file_remedy="add the older secret as a further key with the same ids and a send-lifetime that ended",
             device_remedy="nothing, or reset the session so that it takes the new key",
             count=counts["mismatch"],
@@ -186,17 +208,6 @@ def _old_key_alive(facts: Facts) -> Iterator[Explanation]:
             knob=Knob.SECRET,
             confidence=Confidence.LIKELY,
         )
-
-
-def _is_sound(connection: ConnectionResult) -> bool:
-    counts = connection.verdicts
-    directions = {run.direction for run in connection.runs if run.verified}
-    return len(directions) == len(DIRECTIONS) and not (counts["mismatch"] or counts["no_key"] or connection.refused)
-
-
-def _key_ids(connection: ConnectionResult) -> set[tuple[str, int | None]]:
-    ends = {DIRECTIONS[0]: connection.a.address, DIRECTIONS[1]: connection.b.address}
-    return {(ends[run.direction], run.key_id) for run in connection.runs if run.method is Method.AO}
 
 
 def _is_unanswered(scene: Scene) -> bool:
@@ -275,12 +286,10 @@ def _unsigned(facts: Facts) -> Iterator[Explanation]:
         segment_findings.unsigned_segment,
         segment_findings.unsigned_rst,
         linux_findings.linux_timewait_unsigned_ack,
+        segment_findings.ao_and_md5_together,
     ):
         for finding in find(scene):
-            yield _of_finding(facts, "H28", finding, counts["unsigned"])
-            return
-    for finding in segment_findings.ao_and_md5_together(scene):
-        yield _of_finding(facts, "H28", finding, counts["malformed"])
+            yield _of_finding(facts, "H28", finding, _count_of(scene, finding))
 
 
 def _unanswered_rnext(facts: Facts) -> Iterator[Explanation]:
@@ -292,7 +301,7 @@ def _unanswered_rnext(facts: Facts) -> Iterator[Explanation]:
         asked = scene.runs(DIRECTIONS[0])[0].rnext_key_id
         if asked is not None and not scene.knows_key(DIRECTIONS[1], asked):
             own = sorted(_send_ids(scene))
-            has = f"it has {', '.join(map(str, own))}" if own else "it has none"
+            has = f"SendIDs of {connection.b.address}: {', '.join(map(str, own)) or 'none'}"
             explanation = _of_finding(facts, "H29", finding, 0)
             yield _fact(
                 facts,
@@ -326,8 +335,7 @@ def _cut(facts: Facts) -> Iterator[Explanation]:
     """H26."""
     reasons = facts.scene.connection.reasons
     for finding in segment_findings.capture_cut(facts.scene):
-        yield _of_finding(facts, "H26", finding, reasons.get(Reason.TRUNCATED.word, 0))
-        return
+        yield _of_finding(facts, "H26", finding, _count_of(facts.scene, finding))
     fragments = reasons.get(Reason.FRAGMENT.word, 0)
     if fragments:
         yield _fact(
@@ -343,5 +351,4 @@ def _cut(facts: Facts) -> Iterator[Explanation]:
 def _offloaded(facts: Facts) -> Iterator[Explanation]:
     """H27."""
     for finding in segment_findings.segment_offloaded(facts.scene):
-        yield _of_finding(facts, "H27", finding, facts.scene.connection.reasons.get(Reason.OFFLOADED.word, 0))
-        return
+        yield _of_finding(facts, "H27", finding, _count_of(facts.scene, finding))

@@ -16,6 +16,10 @@ from aoinspect.engine.explain.path import MSS_VALUES
 from aoinspect.engine.explain.table import SWEEP, Trials
 from aoinspect.errors import UsageError
 
+_OF_MD5_ALONE = frozenset({"H32"})
+_OF_BOTH_METHODS = frozenset({"H2", "H17"})
+"""All others are of TCP-AO alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -39,6 +43,8 @@ class Outcome:
     unkeyed: list[str] = field(default_factory=list)
     """Those of which something takes a master key, or a traffic key that the log does not hold."""
     macs: int = 0
+    is_out_of_reach: bool = False
+    """The budget was used up before: nothing at all was tried."""
 
 
 def sweep(case: Case, budget: Budget, among: frozenset[str] | None = None) -> Outcome:
@@ -47,6 +53,11 @@ def sweep(case: Case, budget: Budget, among: frozenset[str] | None = None) -> Ou
     matches: dict[Assumption, list[Subject]] = {}
     case = replace(case, subjects=tuple(subject for subject in case.subjects if subject.is_provable))
     if not case.subjects:
+        return outcome
+    if not budget.macs and not (budget.searches and any(subject.is_ao for subject in case.subjects)):
+        # Making trials that nothing is left for would cost a run of very many connections more than its budget.
+        outcome.is_out_of_reach = True
+        outcome.not_tried = _unreached(case, among)
         return outcome
     for idents, function in SWEEP:
         if among is not None and not among.issuperset(idents):
@@ -62,6 +73,14 @@ def sweep(case: Case, budget: Budget, among: frozenset[str] | None = None) -> Ou
     outcome.ruled = [name for name in outcome.ruled if name not in {*outcome.not_tried, *outcome.unkeyed}]
     outcome.held = _fewest(matches)
     return outcome
+
+
+def _unreached(case: Case, among: frozenset[str] | None) -> list[str]:
+    """What might have been tried on segments signed as these are."""
+    is_md5 = any(not subject.is_ao for subject in case.subjects)
+    is_ao = any(subject.is_ao for subject in case.subjects)
+    names = dict.fromkeys("+".join(idents) for idents, _ in SWEEP if among is None or among.issuperset(idents))
+    return [name for name in names if (is_md5 if name in _OF_MD5_ALONE else is_ao or name in _OF_BOTH_METHODS)]
 
 
 def _run(

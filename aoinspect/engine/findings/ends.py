@@ -15,9 +15,7 @@ def ends_disagree(scene: Scene) -> Iterator[Finding]:
         return
     keys = analyzer.pairs.keys[int(analyzer.connections.pairs[connection.index])]
     assert keys is not None
-    for (index, candidate_index), (capture, frame) in analyzer.tallies.refusals.items():
-        if index != connection.index:
-            continue
+    for candidate_index, (capture, frame) in analyzer.tallies.refusals.get(connection.index, {}).items():
         candidate = analyzer.checker.lists.candidates[candidate_index]
         mkt = analyzer.keyring.mkts[candidate.mkt]
         side = next(
@@ -30,8 +28,11 @@ def ends_disagree(scene: Scene) -> Iterator[Finding]:
             Severity.ERROR,
             (capture, frame),
             message=f"{receiver.address} drops what {sender.address} signs with key {mkt.name!r}: {candidate.refusal}",
-            evidence=f"verified under the key of {mkt.origin}; no key of {receiver.address} accepts it",
-            remedy=f"make the key of {receiver.address} equal to that of {sender.address}, with the ids crossed",
+            evidence=f"the two ends differ: the segment follows {sender.address} ({mkt.origin}), and no key of "
+            f"{receiver.address} accepts it",
+            # The same words for both directions: they are one problem.
+            remedy=f"change either end, {' or '.join(sorted((receiver.address, sender.address)))}: both keys must be "
+            "equal, with the ids crossed",
             reference="RFC 5925 3.1",
         )
 

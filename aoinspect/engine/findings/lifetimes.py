@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from aoinspect.engine.findings.model import Finding, Scene, Severity, interval
+from aoinspect.engine.findings.model import Finding, Scene, Severity, frames_of, interval
 from aoinspect.engine.key_plan import SEND, KeyPlan, KeyUse, PlannedKey, outside, uses_of
 from aoinspect.engine.results import DIRECTIONS
 from aoinspect.keys.lifetimes import moment_text, span_text
@@ -43,7 +43,7 @@ def key_outside_lifetime(scene: Scene) -> Iterator[Finding]:
                 run,
                 message=f"key {run.mkt!r} was used by {scene.end(run.direction).address} {off.where} its {plan.what} "
                 "lifetime",
-                evidence=f"KeyID {run.key_id}, frames {run.first_frame} to {run.last_frame}, by {interval(off.by_ns)}; "
+                evidence=f"KeyID {run.key_id}, {frames_of(run)}, by {interval(off.by_ns)}; "
                 f"lifetime of {key.origin}; {_planned_text(plan, off.at_ns)}",
                 remedy="compare the clocks and time zones of both devices and of the capturing host; a whole number "
                 "of hours is a zone, not a drift",

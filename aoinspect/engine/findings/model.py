@@ -57,7 +57,7 @@ class Scene:
     def __init__(self, analyzer: Analyzer, connection: ConnectionResult, a_side: int | None = None) -> None:
         self.analyzer = analyzer
         self.connection = connection
-        self.a_side = int(analyzer.connections.a_sides()[connection.index]) if a_side is None else a_side
+        self.a_side = analyzer.connections.a_side(connection.index) if a_side is None else a_side
         """The side of the socket pair that is the Report's `a`."""
         self._runs: dict[tuple[str, bool], list[KeyRun]] = {}
         self._has_verified = bool(connection.verdicts["verified"])
@@ -129,6 +129,13 @@ RunFinder = Callable[[Analyzer, list[ConnectionResult]], Iterator[Finding]]
 def times(count: int, thing: str) -> str:
     """ "1 segment", "3 segments"."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def frames_of(seen: Occurrences | KeyRun) -> str:
+    """ "frame 4", "frames 4 to 8"."""
+    if (seen.first_capture, seen.first_frame) == (seen.last_capture, seen.last_frame):
+        return f"frame {seen.first_frame}"
+    return f"frames {seen.first_frame} to {seen.last_frame}"
 
 
 def seconds(duration_ns: int) -> str:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aoinspect.engine.findings.model import Finding, Scene, Severity, times
+from aoinspect.engine.findings.model import Finding, Scene, Severity, frames_of, times
 from aoinspect.engine.observations import Kind, Occurrences
 from aoinspect.engine.results import DIRECTIONS
 from aoinspect.engine.verdicts import Method
 
 STRIPPED_LEAST = 2
 """Unsigned segments behind the last signed one from which on it looks like stripping and not like one stray."""
+
+
+_LINUX_COUNTERS = {
+    Method.AO: "TCPAOBad, TCPAOKeyNotFound and TCPAORequired",
+    Method.MD5: "TCPMD5Failure, TCPMD5NotFound and TCPMD5Unexpected",
+}
+"""What counts the SYNs that a listener drops, by how they are signed."""
 
 
 def _was_signed(scene: Scene) -> bool:
@@ -45,7 +52,7 @@ def unsigned_segment(scene: Scene) -> Iterator[Finding]:
             seen,
             message=f"{times(seen.count, 'unsigned segment')} from {sender.address}; the receiver drops "
             + ("it" if seen.count == 1 else "them"),
-            evidence=f"frames {seen.first_frame} to {seen.last_frame}",
+            evidence=frames_of(seen),
             remedy=remedy,
             reference="RFC 5925 7.5 (1)",
         )
@@ -60,7 +67,7 @@ def unsigned_rst(scene: Scene) -> Iterator[Finding]:
             Severity.WARNING,
             seen,
             message=f"{times(seen.count, 'unsigned RST')} from {sender.address}; a TCP-AO receiver ignores it",
-            evidence=f"frames {seen.first_frame} to {seen.last_frame}",
+            evidence=frames_of(seen),
             remedy=f"a spoof if {sender.address} has the key; otherwise its TCP knows neither key nor connection "
             "(rebooted, or no such listener): the other end keeps waiting",
             reference="RFC 5925 7.7",
@@ -132,18 +139,21 @@ def method_changed(scene: Scene) -> Iterator[Finding]:
 
 
 def syn_unanswered(scene: Scene) -> Iterator[Finding]:
-    """A signed SYN that nobody answers."""
+    """A signed SYN that nobody answers. Where its sender goes on, it was answered: one direction alone is captured."""
     connection = scene.connection
     if connection.opened_by != "a" or connection.b.isn is not None:
         return
     syns = [seen for direction, _, seen in _observed(scene, Kind.SYN) if direction == DIRECTIONS[0]]
     runs = scene.runs(DIRECTIONS[0])
-    if not syns or not runs or scene.runs(DIRECTIONS[1]) or connection.verdicts["unsigned"]:
+    if not syns or not runs or syns[0].count < sum(connection.verdicts.values()):
         return
     run = runs[0]
     client, server = connection.a, connection.b
-    reason = f"{server.address} has no listener, or no key for this SYN (a signed SYN is never refused aloud)"
-    remedy = f"look at the counters TCPAOBad, TCPAOKeyNotFound and TCPAORequired of {server.address}"
+    reason = (
+        f"it did not arrive, or {server.address} has no listener, no room in its backlog, or no key for this SYN (a "
+        "signed SYN is never refused aloud)"
+    )
+    remedy = f"look at the counters {_LINUX_COUNTERS[run.method]} of {server.address} (nstat -az, if it is Linux)"
     if connection.refused:
         reason = f"{server.address} drops it: see ends-disagree"
         remedy = "make both ends' keys equal, with the ids crossed"
@@ -162,9 +172,9 @@ def syn_unanswered(scene: Scene) -> Iterator[Finding]:
         Severity.ERROR,
         syns[0],
         message=f"{times(syns[0].count, 'signed SYN')} from {client} to {server}, and no answer: {reason}",
-        evidence=f"frames {syns[0].first_frame} to {syns[0].last_frame}; nothing came from {server.address}",
+        evidence=f"{frames_of(syns[0])}; nothing came from {server.address}",
         remedy=remedy,
-        reference="RFC 5925 7.5, 7.7",
+        reference="RFC 2385 2.0" if run.method is Method.MD5 else "RFC 5925 7.5, 7.7",
     )
 
 
@@ -215,7 +225,9 @@ def capture_cut(scene: Scene) -> Iterator[Finding]:
 
 def retransmission_differs(scene: Scene) -> Iterator[Finding]:
     """The same sequence numbers, other octets, both verified."""
-    differing = [item for item in scene.analyzer.repeats.differing if item.connection == scene.connection.index]
+    differing = scene.analyzer.repeats.differing.get(scene.connection.index)
+    if not differing:
+        return
     for side in (0, 1):
         of_side = [item for item in differing if item.side == side]
         if of_side:

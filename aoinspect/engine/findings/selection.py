@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aoinspect.engine.findings.model import Finding, Scene, Severity, seconds
+from aoinspect.engine.findings.model import Finding, Scene, Severity, seconds, times
 from aoinspect.engine.observations import Kind
 from aoinspect.engine.results import DIRECTIONS, KeyRun, KeyTransition
 from aoinspect.engine.verdicts import Method
@@ -152,7 +152,7 @@ def unknown_rnext(scene: Scene) -> Iterator[Finding]:
             run,
             message=f"{sender.address} asks {receiver.address} for KeyID {run.rnext_key_id}, which no key of the key "
             "file has",
-            evidence=f"RNextKeyID {run.rnext_key_id} in {run.segments} segments",
+            evidence=f"RNextKeyID {run.rnext_key_id} in {times(run.segments, 'segment')}",
             remedy=f"give {receiver.address} a key with send-id {run.rnext_key_id}, or correct the receive id on "
             f"{sender.address}",
             reference="RFC 5925 7.5 (2e)",

@@ -138,7 +138,11 @@ class _Reading:
         self._opened = opened
         self._looked_at: dict[int, Iterator[FrameBatch]] = {}
         """The batches of readers whose first one was looked at."""
-        self._upcoming = deque(self._in_order(captures))
+        # Captures keep the numbers that their order gives them, whatever the order in which they are read.
+        for capture in captures:
+            analyzer.begin_capture(capture if isinstance(capture, str) else capture.path, [])
+        first = len(analyzer.captures) - len(captures)
+        self._upcoming = deque(self._in_order([(first + at, capture) for at, capture in enumerate(captures)]))
         self._active: list[_Source] = []
         self._waiting: deque[Prepared | None] = deque()
 
@@ -156,18 +160,17 @@ class _Reading:
 
     # Which capture comes when.
 
-    def _in_order(self, captures: Sequence[Capture]) -> list[tuple[Capture, int]]:
-        """The captures with the time of their first frame, the earliest first.
+    def _in_order(self, captures: list[tuple[int, Capture]]) -> list[tuple[int, Capture, int]]:
+        """The captures and their numbers with the time of their first frame, the earliest first.
 
         Where any has none, all follow on each other as given: each begins behind the end of the one before.
         """
-        if len(captures) < 2 or any(not isinstance(one, str) and one.size is None for one in captures):
-            return [(capture, _ENDLESS) for capture in captures]
-        timed = [(capture, self._first_time(capture)) for capture in captures]
-        if any(time_ns is None for _, time_ns in timed):
-            return [(capture, _ENDLESS) for capture in captures]
-        known = [(capture, time_ns) for capture, time_ns in timed if time_ns is not None]
-        return sorted(known, key=lambda item: item[1])
+        as_given = [(number, capture, _ENDLESS) for number, capture in captures]
+        if len(captures) < 2 or any(not isinstance(one, str) and one.size is None for _, one in captures):
+            return as_given
+        timed = [(number, capture, self._first_time(capture)) for number, capture in captures]
+        known = [(number, capture, time_ns) for number, capture, time_ns in timed if time_ns is not None]
+        return sorted(known, key=lambda item: item[2]) if len(known) == len(captures) else as_given
 
     def _first_time(self, capture: Capture) -> int | None:
         """Nanoseconds since 1970; None where the first frame has no time, or there is no frame."""
@@ -202,16 +205,16 @@ class _Reading:
         """Whether the next capture begins before the end of what is located."""
         if not self._upcoming:
             return False
-        begins_ns = self._upcoming[0][1]
+        _, _, begins_ns = self._upcoming[0]
         return not self._active or any(begins_ns <= source.reached_ns for source in self._active)
 
     def _begin(self) -> None:
-        capture, _ = self._upcoming.popleft()
+        number, capture, _ = self._upcoming.popleft()
         is_ours = isinstance(capture, str)
         reader = self._opened.enter_context(open_capture(capture)) if isinstance(capture, str) else capture
-        counts = self._analyzer.begin_capture(reader.path, reader.interfaces)
+        self._analyzer.checker.interfaces[number] = reader.interfaces
         batches = self._looked_at.pop(id(capture), None) or reader.batches()
-        self._active.append(_Source(len(self._analyzer.captures) - 1, counts, reader, batches, is_ours))
+        self._active.append(_Source(number, self._analyzer.captures[number], reader, batches, is_ours))
 
     def _judge(self, until_ns: int) -> None:
         """Takes what lies before a time, of all captures together."""

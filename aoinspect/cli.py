@@ -13,24 +13,11 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from aoinspect import __version__
-from aoinspect.commands import (
-    annotate,
-    check,
-    completion,
-    explain,
-    keys,
-    report,
-    resign,
-    show,
-    timeline,
-    tui,
-    verify,
-    wireshark,
-)
 from aoinspect.commands.shared import SharedParts, read_keys
 from aoinspect.errors import AoinspectError, CaptureError, DissectorError, UsageError
 
@@ -60,8 +47,25 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of every command."""
+COMMANDS = (
+    "verify",
+    "check",
+    "explain",
+    "timeline",
+    "show",
+    "tui",
+    "report",
+    "resign",
+    "annotate",
+    "wireshark",
+    "keys",
+    "completion",
+)
+"""Each is a module of `aoinspect.commands`, in the order of --help."""
+
+
+def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of the commands with these names; of all, unless one needs only some."""
     parser = _Parser(
         prog="aoinspect",
         description="Verify and inspect TCP-AO (RFC 5925) and TCP-MD5 in packet captures.",
@@ -70,10 +74,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aoinspect {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     shared = SharedParts(_add_arguments, _load_keys, _registry, _console, _tell)
-    for command in (verify, check, explain, timeline, show, tui, report, resign, annotate, wireshark, keys):
-        command.add(commands, shared)
-    completion.add(commands, parser)
+    for name in names:
+        command = import_module(f"aoinspect.commands.{name}")
+        command.add(commands, parser if name == "completion" else shared)
     return parser
+
+
+def _needed(arguments: Sequence[str]) -> Sequence[str]:
+    """The commands whose parsers these arguments need: the one that they begin with, or all to say what there are."""
+    if list(arguments) == ["--version"]:
+        return ()
+    # `completion` writes a script for all of them.
+    is_one = bool(arguments) and arguments[0] in COMMANDS and arguments[0] != "completion"
+    return arguments[:1] if is_one else COMMANDS
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_streams()
     try:
         try:
-            options = build_parser().parse_args(arguments)
+            given = sys.argv[1:] if arguments is None else arguments
+            options = build_parser(_needed(given)).parse_args(given)
             return int(options.run(options))
         finally:
             sys.stdout.flush()

@@ -205,7 +205,6 @@ class _Reading:
 
     def read(self, store: KeyStore, *, prints_lines: bool) -> Analyzer:
         """All captures through an analyser of `store`'s keys; segments are printed as they come if asked for."""
-        from aoinspect.commands.event_lines import JsonTeller
         from aoinspect.engine.findings import Policy
         from aoinspect.engine.reading import analyse
         from aoinspect.engine.table import Rows
@@ -224,6 +223,8 @@ class _Reading:
         )
         apply_filter(self._chosen, analyzer)
         if prints_lines:
+            from aoinspect.commands.event_lines import JsonTeller
+
             kinds = self._options.events or frozenset({"segment"})
             policy = Policy(self._options.policy)
             self.teller = JsonTeller(analyzer, kinds, policy, names_captures=len(self._captures) > 1)

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ _MAPPED_LIMIT = 64
 """Shared blocks that a worker keeps mapped; a run has a few."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Inline:
     """Arrays that travel within the task, to a machine that shares no memory."""
 
@@ -53,6 +54,8 @@ class Shared:
     """Tells blocks apart that had the same path at different times."""
     size: int
     """Octets of the block."""
+    use: int
+    """Tells apart what the block has held."""
     entries: tuple[tuple[str, int, int], ...]
     """dtype, first octet and number of items of each array."""
 
@@ -118,13 +121,24 @@ def ship(places: MacPlaces, snes: U32) -> tuple[Array, ...]:
 
 def run(task: MacTask) -> Mask:
     """Whether the captured MAC of each row of `task` matches."""
-    octets, *columns, snes = task.shipment.open()
-    rows = slice(task.start, task.end)
-    widened = (column[rows].astype(np.int64) if column.dtype == np.int32 else column[rows] for column in columns)
-    places = MacPlaces._make((octets, *widened))
+    inputs, snes = _inputs(task.shipment)
     keyed = [_keyed(*key) for key in task.keys]
-    count = task.end - task.start
-    return MacInputs(places).match(task.layout, np.arange(count), snes[rows], keyed, task.counts)  # type: ignore[arg-type]
+    rows = np.arange(task.start, task.end)
+    return inputs.match(task.layout, rows, snes[task.start : task.end], keyed, task.counts)
+
+
+@lru_cache(maxsize=2)
+def _inputs(shipment: Shipment) -> tuple[MacInputs, U32]:
+    """A shipment's MAC inputs and SNEs; those of the last two are kept, for their other tasks."""
+    octets, *columns, snes = shipment.open()
+    widened = (column.astype(np.int64) if column.dtype == np.int32 else column for column in columns)
+    return MacInputs(MacPlaces._make((octets, *widened))), cast(U32, snes)
+
+
+def forget() -> None:
+    """Lets go of the memory of the last shipments."""
+    _inputs.cache_clear()
+    _blocks.clear()
 
 
 @lru_cache(maxsize=KEYED_LIMIT)

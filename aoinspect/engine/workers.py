@@ -8,27 +8,32 @@ verdict.
 from __future__ import annotations
 
 import mmap
-import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from aoinspect.engine.locate import Mask
-from aoinspect.engine.mac_tasks import Array, Inline, MacTask, Shared, Shipment, run, sizes_of
+from aoinspect.engine.mac_tasks import Array, Inline, MacTask, Shared, Shipment, forget, run, sizes_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 FOREIGN_JOBS = 8
 """Batches that an executor of somebody else's is given at a time."""
+
+
+_PIECES = 4
+"""Tasks that a batch is cut into, for each worker."""
 
 
 def processors() -> int:
@@ -43,6 +48,10 @@ def process_pool(processes: int) -> ProcessPoolExecutor:
 
     They are forked where that is safe and known to be fast, since they need no imports of their own then.
     """
+    # Loaded where a pool is started: most runs start none.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     can_fork = sys.platform.startswith("linux") and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if can_fork else "spawn")
     return ProcessPoolExecutor(processes, mp_context=context, initializer=_begin_worker)
@@ -55,6 +64,8 @@ def _begin_worker() -> None:
 
 
 def _end_with_parent() -> None:
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -75,6 +86,8 @@ class _Block:
             self._descriptor = os.memfd_create("aoinspect", os.MFD_CLOEXEC)
             self.path, self._name = f"/proc/{os.getpid()}/fd/{self._descriptor}", None
         else:
+            import tempfile
+
             self._descriptor, self.path = tempfile.mkstemp(prefix="aoinspect-")
             self._name = self.path
         os.ftruncate(self._descriptor, size)
@@ -84,7 +97,7 @@ class _Block:
         """Copies `arrays` into the block."""
         for array, (dtype, offset, length) in zip(arrays, entries, strict=True):
             np.frombuffer(self._map, dtype=dtype, count=length, offset=offset)[:] = array
-        return Shared(self.path, self._number, self.size, entries)
+        return Shared(self.path, self._number, self.size, next(_block_numbers), entries)
 
     def close(self) -> None:
         with suppress(BufferError):  # An array looks at it still; it goes with that.
@@ -98,10 +111,12 @@ class _Block:
 class Job:
     """A task on its way."""
 
-    __slots__ = ("future", "task")
+    __slots__ = ("answer", "future", "task")
 
     def __init__(self, task: MacTask) -> None:
         self.task = task
+        self.answer: Mask | None = None
+        """What it gave, where it was done here before it was asked for."""
         self.future: Future[Mask] | None = None
         """None until a worker is given the task."""
 
@@ -143,7 +158,7 @@ class Workers:
         What no worker has begun when it is needed is done here, so there are more pieces than workers. An executor of
         somebody else's is given whole batches: each task has its octets with it.
         """
-        return 1 if self._is_foreign else 3 * (self._jobs - 1)
+        return 1 if self._is_foreign else _PIECES * (self._jobs - 1)
 
     @property
     def _slots(self) -> int:
@@ -178,15 +193,27 @@ class Workers:
         return job
 
     def result(self, job: Job) -> Mask:
-        """What a task gives: by its worker, or here if none has begun with it, or if its worker failed."""
+        """What a task gives: by its worker, or here if none has begun with it, or if its worker failed.
+
+        While a worker is busy with it, other tasks are done here.
+        """
+        if job.answer is not None:
+            return job.answer
         if self.withdraw(job):
             return run(job.task)
         assert job.future is not None
+        while not job.future.done() and (other := self._take_last()) is not None:
+            other.answer = run(other.task)
         try:
             return job.future.result()
         except Exception as error:  # noqa: BLE001 - an executor is anybody's; here it is done again, and raises for real
             self._note(error)
             return run(job.task)
+
+    def _take_last(self) -> Job | None:
+        """The task that workers would come to last; None where they have been given all."""
+        with self._lock:
+            return self._backlog.pop() if self._backlog else None
 
     def withdraw(self, job: Job) -> bool:
         """Takes a task back that no worker was given yet; False where one was."""
@@ -227,6 +254,7 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+        forget()
         for block in self._blocks:
             block.close()
         self._blocks, self._free = [], []

@@ -76,8 +76,27 @@ def _recovery(recovery: Recovery) -> JsonObject:
 
 
 def report_json(report: Report) -> str:
-    """The Report as indented JSON text."""
-    return json.dumps(report_object(report), indent=1, ensure_ascii=False)
+    """The Report as JSON text, a line for each of its members, and for each element of its lists."""
+    return json_lines_of(report_object(report))
+
+
+def json_lines_of(document: JsonObject) -> str:
+    """A JSON object as text, with a line for each of its members, and for each element of those that are lists.
+
+    json indents in Python, which takes four times as long as all else for ten thousand connections.
+    """
+
+    def told(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    members = []
+    for name, value in document.items():
+        if isinstance(value, list) and value:
+            elements = ",\n  ".join(map(told, value))
+            members.append(f" {told(name)}: [\n  {elements}\n ]")
+        else:
+            members.append(f" {told(name)}: {told(value)}")
+    return "{\n" + ",\n".join(members) + "\n}" if members else "{}"
 
 
 def totals_object(totals: ReportTotals) -> JsonObject:

@@ -91,6 +91,8 @@ class _BatchJudge:
         self.is_ao = segments.methods == Method.AO
         self.has_sne = np.zeros(segments.size, dtype=np.bool_)
         self.has_logged_keys = progress.check.checker.keyring.has_logged_keys
+        self._mss_changes: list[tuple[int, int, int, int]] = []
+        """(row, connection, side, MSS known before): what this batch's SYNs have told."""
         self.is_unproven = np.zeros(segments.size, dtype=np.bool_)
         """The MAC does not match under any ISNs known, and the right ones may be others."""
 
@@ -191,6 +193,7 @@ class _BatchJudge:
         end = min(start + int(segments.header_lengths[row]), int(segments.packets.limits[row]))
         mss = mss_option(segments.packets.octets, start + 20, end)
         if mss is not None:
+            self._mss_changes.append((row, connection, side, int(conns.mss[connection, side])))
             conns.mss[connection, side] = mss
             conns.is_mss_confirmed[connection, side] = is_verified
 
@@ -322,7 +325,7 @@ class _BatchJudge:
             settle(segments.packets.is_partial, Verdict.UNVERIFIABLE, Reason.FRAGMENT)
             settle(self.is_truncated, Verdict.UNVERIFIABLE, Reason.TRUNCATED)
             settle(self.is_unproven, Verdict.UNVERIFIABLE, Reason.ISN_UNKNOWN)
-            settle(self._is_offloaded(), Verdict.UNVERIFIABLE, Reason.OFFLOADED)
+            settle(self._is_offloaded(np.flatnonzero(is_open)), Verdict.UNVERIFIABLE, Reason.OFFLOADED)
             if self.has_logged_keys:
                 settle(self._lacks_traffic_key(is_open), Verdict.UNVERIFIABLE, Reason.NO_SECRET)
             settle(is_open.copy(), Verdict.MISMATCH)
@@ -343,7 +346,14 @@ class _BatchJudge:
         lacks[rows] = self.progress.check.lacks_traffic_keys(rows, own, peer)
         return lacks
 
-    def _is_offloaded(self) -> Mask:
-        """Segments larger than what the receiving end said it takes: no wire carried them like this."""
-        mss = self.conns.mss[self.progress.connections, 1 - self.sides].astype(np.int64)
-        return self.segments.payload_lengths > np.where(mss >= 0, mss, OFFLOADED_WITHOUT_MSS)
+    def _is_offloaded(self, rows: I64) -> Mask:
+        """Those of `rows` that are larger than what the receiving end had said it takes: no wire carried them so."""
+        connections, receivers = self.progress.connections[rows], 1 - self.sides[rows]
+        mss = self.conns.mss[connections, receivers].astype(np.int64)
+        for row, connection, side, before in reversed(self._mss_changes):
+            # What a later SYN says was not said yet, whatever the batches.
+            mss[(connections == connection) & (receivers == side) & (rows < row)] = before
+        is_offloaded = np.zeros(self.segments.size, dtype=np.bool_)
+        limits = np.where(mss >= 0, mss, OFFLOADED_WITHOUT_MSS)
+        is_offloaded[rows[self.segments.payload_lengths[rows] > limits]] = True
+        return is_offloaded

@@ -203,7 +203,8 @@ def build_segment(plan: PlannedSegment) -> bytes:
             segment = segment[: start + 1] + bytes([plan.fault.option_length]) + segment[start + 2 :]
     altered = bytearray(segment)
     for octet, mask in plan.fault.flipped:
-        altered[octet] ^= mask
+        if octet < len(altered):  # A segment that has lost its option since may be shorter.
+            altered[octet] ^= mask
     if plan.fault.checksum is not None:
         altered[16:18] = plan.fault.checksum
         return bytes(altered)

@@ -163,7 +163,9 @@ class PcapngFormat:
         section = self._sections[-1]
         interfaces_before = len(section.interfaces)
         descriptions = np.flatnonzero(types[:count] == INTERFACE_DESCRIPTION)
+        before = []
         for index in descriptions.tolist():
+            before.append((len(section.interfaces), len(self.file_comments), self.malformed_options))
             wrong = self._describe_interface(octets[blocks[index] : blocks[index] + lengths[index]].tobytes())
             if wrong is not None:
                 count, damage = index, wrong
@@ -178,6 +180,12 @@ class PcapngFormat:
             rows = packets.rows
             if packets.damage is not None:
                 count, damage = int(which[len(rows.records)]), packets.damage
+                described = int(np.searchsorted(descriptions[: len(before)], count))
+                if described < len(before):
+                    # What is described behind the damage was not reached.
+                    kept, comments, self.malformed_options = before[described]
+                    del self.interfaces[section.first_interface + kept :]
+                    del section.interfaces[kept:], self.file_comments[comments:]
             self.clamped_times += packets.clamped_times
             self._keep_comments(octets, packets)
         self._next_number = int(numbers[count])

@@ -144,6 +144,8 @@ class _Reading:
         first = len(analyzer.captures) - len(captures)
         self._upcoming = deque(self._in_order([(first + at, capture) for at, capture in enumerate(captures)]))
         self._active: list[_Source] = []
+        self._latest: CaptureReader | None = None
+        """Of which octets were read last."""
         self._waiting: deque[Prepared | None] = deque()
 
     def run(self) -> None:
@@ -151,6 +153,7 @@ class _Reading:
             while self._upcoming or self._active:
                 self._fill()
                 self._judge(min((source.reached_ns for source in self._active), default=_ENDLESS))
+                self._tell_progress()
         except KeyboardInterrupt:
             self._analyzer.totals.is_interrupted = True
             self._judge(_ENDLESS)
@@ -194,12 +197,18 @@ class _Reading:
                     self._conclude(0)
                     self._active.remove(empty)
                     self._finish(empty)
-                if self._progress is not None:
-                    self._progress(empty.reader)
+                self._latest = empty.reader
+                if empty.is_exhausted:
+                    # Nothing is to be judged, so nothing else tells how far it has come.
+                    self._tell_progress()
             elif self._is_due():
                 self._begin()
             else:
                 return
+
+    def _tell_progress(self) -> None:
+        if self._progress is not None and self._latest is not None:
+            self._progress(self._latest)
 
     def _is_due(self) -> bool:
         """Whether the next capture begins before the end of what is located."""

@@ -12,9 +12,8 @@ from typing import cast
 
 import pytest
 
-from aoinspect.capture.frames import FrameBatch
 from aoinspect.capture.reader import open_capture
-from aoinspect.engine.pipeline import Analyzer
+from aoinspect.engine.pipeline import Analyzer, Prepared
 from aoinspect.engine.reading import analyse
 from aoinspect.engine.table import Rows
 from aoinspect.keys.model import KeyStore
@@ -104,10 +103,10 @@ class RaisesSigintWhileJudging(Analyzer):
 
     batches_judged = 0
 
-    def feed(self, batch: FrameBatch) -> Rows:
+    def conclude(self, prepared: Prepared | None) -> Rows:
         if not self.batches_judged:
             signal.raise_signal(signal.SIGINT)
-        rows = super().feed(batch)
+        rows = super().conclude(prepared)
         self.batches_judged += 1
         return rows
 

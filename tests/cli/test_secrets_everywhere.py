@@ -90,7 +90,9 @@ LOOKS: dict[str, tuple[str, ...]] = {
     **{f"show 4 {form}": ("show", "{capture}", "4", "--format", form) for form in ("text", "json")},
     **{f"show 6 {form}": ("show", "{capture}", "6", "--format", form) for form in ("text", "json")},
     "report": ("report", "{capture}", "-o", "{out}"),
+    "annotate": ("annotate", "{capture}", "{out}"),
     "resign": ("resign", "{capture}", "{out}"),
+    "resign --anonymise": ("resign", "{capture}", "{out}", "--anonymise"),
     "resign --fault": ("resign", "{capture}", "{out}", "--add", "--force"),
 }
 OF_KEYS: dict[str, tuple[str, ...]] = {
@@ -104,7 +106,7 @@ OF_KEYS: dict[str, tuple[str, ...]] = {
     "keys isn": ("keys", "isn", "{keys}"),
     "keys example": ("keys", "example"),
 }
-ELSEWHERE = {"tui", "completion", "keys traffic-keys"}
+ELSEWHERE = {"tui", "completion", "wireshark install", "keys traffic-keys"}
 """What is tested below, reads no keys, or is asked for traffic keys."""
 
 

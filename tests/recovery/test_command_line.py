@@ -115,7 +115,7 @@ def test_a_budget_that_is_too_small_says_how_far_it_went(aoinspect: Command, mid
     """20 candidates: all pairs of which both ends together had sent fewer than 5 octets are 15."""
     run = aoinspect("verify", midway, "--keys", KEYS, "--recover-isn", "20")
     assert run.status == 4
-    assert "ISNs not found: both ends had sent 5 octets or more, or the key is another" in run.out
+    assert "ISNs not found: both ends together had sent 5 octets or more, or the key is another" in run.out
     told = json.loads(aoinspect("verify", midway, "--keys", KEYS, "--recover-isn", "20", "--format", "json").out)
     assert told["recovery"]["missing"] == [{"connection": 0, "searched_below": 5}]
     assert (told["recovery"]["candidates"], told["recovery"]["budget"]) == (15, 20)

@@ -27,16 +27,21 @@ class Options:
     start: int = 0
     """Where the option starts, counted from the TCP header's start."""
     mss: int | None = None
+    has_broken_signature: bool = False
+    """An AO or MD5 option is shorter than 2 octets or reaches past the header."""
 
 
-def read_options(segment: bytes, declared_length: int) -> Options:
-    """What the captured octets of a segment say; `declared_length` is its length as IP has it."""
+def read_options(segment: bytes, declared_length: int, *, is_partial: bool = False) -> Options:
+    """What the captured octets of a segment say; `declared_length` is its length as IP has it.
+
+    Where pieces of its datagram are missing (`is_partial`), nothing says how long the segment is.
+    """
     found = Options()
     if len(segment) < 20:
         found.is_cut = True
         return found
     header_length = (segment[12] >> 4) * 4
-    if header_length < 20 or header_length > declared_length:
+    if header_length < 20 or (header_length > declared_length and not is_partial):
         found.fault = "tcp-header"
         return found
     found.is_cut = len(segment) < header_length
@@ -49,12 +54,14 @@ def read_options(segment: bytes, declared_length: int) -> Options:
             position += 1
             continue
         if position + 1 == header_length:
+            found.has_broken_signature |= kind in (AO, MD5)
             _note(found, "option-length")
             break
         if position + 1 == len(segment):
             break
         length = segment[position + 1]
         if length < 2 or position + length > header_length:
+            found.has_broken_signature |= kind in (AO, MD5)
             _note(found, "option-length")
             break
         if position + length > len(segment):

@@ -120,7 +120,7 @@ def _segment(frame: Frame, found: IpPayload, outer: IpPayload, *, is_partial: bo
         seq=int.from_bytes(head[4:8], "big"),
         ack=int.from_bytes(head[8:12], "big"),
         flags=int.from_bytes(head[12:14], "big") & 0xFFF,
-        options=read_options(visible, place.end - place.start),
+        options=read_options(visible, place.end - place.start, is_partial=is_partial),
         vlan=outer.place.vlan,
         interfaces=(frame.interface_name, outer.place.cooked_interface),
         is_partial=is_partial,
@@ -143,7 +143,7 @@ class _Judge:
             if ends not in self._peers:
                 self._peers[ends] = self.keys.matches(ends)
             is_covered = bool(self._peers[ends])
-            if not is_covered and segment.options.method == "none":
+            if not is_covered and segment.options.method == "none" and not segment.options.has_broken_signature:
                 return
             pair = self._pairs[ends] = Pair(is_covered=is_covered)
             self._open_known(pair, ends)
@@ -414,7 +414,7 @@ class _Step:
         if options.fault is not None:
             return "malformed", options.fault
         if options.is_cut:
-            return "unverifiable", "truncated"
+            return "unverifiable", "fragment" if segment.is_partial else "truncated"
         if options.method == "none":
             return "unsigned", None
         if not mkts:

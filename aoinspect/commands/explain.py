@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument
+from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, write_secrets
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -262,35 +261,9 @@ def _write_keys(
     if not corrected.corrected:
         shared.tell(f"{options.write}: not written: no explanation changes anything in the key file")
         return
-    write_privately(options.write, key_file_text(corrected), replace_existing=options.force)
+    write_secrets(key_file_text(corrected), options.write, replaces=options.force)
     for mkt in corrected.gaps:
         shared.tell(f"{options.write}: warning: key {mkt.name!r} ({mkt.origin}) is left out: its secret is not known")
     if not options.quiet:
         keys = "1 correction" if corrected.corrected == 1 else f"{corrected.corrected} corrections"
         shared.tell(f"{options.write}: written, with {keys}; it holds secrets and is readable by you alone")
-
-
-def write_privately(path: str, text: str, *, replace_existing: bool) -> None:
-    """Writes `text` to a file that its owner alone can read; UsageError where that cannot be done.
-
-    A file that exists is never opened: it is replaced as a whole, or left alone.
-    """
-    try:
-        if not replace_existing:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            return
-        # mkstemp gives mode 0600.
-        descriptor, draft = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)))
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(draft, path)
-        except OSError:
-            os.unlink(draft)
-            raise
-    except FileExistsError:
-        raise UsageError(f"{path}: it exists; name another file, or add --force to replace it") from None
-    except OSError as error:
-        raise UsageError(f"{path}: it cannot be written: {error.strerror or error}") from None

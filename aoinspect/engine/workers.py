@@ -160,11 +160,6 @@ class Workers:
         """
         return 1 if self._is_foreign else _PIECES * (self._jobs - 1)
 
-    @property
-    def _slots(self) -> int:
-        """Tasks that are given out at a time."""
-        return self._jobs
-
     def ship(self, arrays: Sequence[Array]) -> Shipment:
         """Makes `arrays` reach the workers; give back what this returns when its tasks are done."""
         if self._is_foreign:
@@ -225,7 +220,7 @@ class Workers:
 
     def _give_out(self) -> None:
         """Keeps every worker busy and one task ready; what is left waits here, where it can be taken back."""
-        while self._backlog and self._given_out < self._slots and self.problem is None:
+        while self._backlog and self._given_out < self._jobs and self.problem is None:
             job = self._backlog.popleft()
             try:
                 job.future = self._started().submit(run, job.task)

@@ -20,6 +20,7 @@ from aoinspect.capture.reader import CaptureReader, open_capture
 from aoinspect.engine.filtering import FilterContext
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.single_frame import CaptureSource
+from aoinspect.errors import CaptureError
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.frame_view import FrameView, view_frame
 from aoinspect.report.model import Report, build_report
@@ -89,6 +90,7 @@ class Analysis:
         self._reader: CaptureReader | None = None
         self._lookup: CaptureReader | None = None
         self._is_stopped = False
+        self._is_closed = False
         self._quiet_until = 0.0
         self._is_view_wanted = False
         self._reported_frames = -1
@@ -152,6 +154,7 @@ class Analysis:
         """Stops, and closes what was opened."""
         self.stop()
         with self.lock:
+            self._is_closed = True
             self._opened.close()
             if self._lookup is not None:
                 self._lookup.close()
@@ -207,6 +210,8 @@ class Analysis:
         self._is_view_wanted = True
         with self.lock, CaptureSource(self.path) as source:
             self._is_view_wanted = False
+            if self._is_closed:
+                raise CaptureError(f"{self.name}: closed")
             offset = int(self.table.rows.offset[row])
             view = view_frame(self.analyzer, self._reader_for(offset), source, int(self.table.rows.frame[row]))
             return replace(view, path=self.name)

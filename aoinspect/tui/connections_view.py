@@ -76,8 +76,8 @@ class ConnectionsView(Vertical):
     def connection_at(self, position: int) -> ConnectionResult | None:
         return self._shown[position] if position < len(self._shown) else None
 
-    def on_line_list_moved(self, event: LineList.Moved) -> None:
-        chosen = self.connection_at(event.position)
+    def on_line_list_moved(self) -> None:
+        chosen = self.connection_at(self.list.cursor)
         if chosen is not None:
             self._session.choose_connection(chosen.id)
         self._tell_facts()

@@ -65,7 +65,14 @@ class Navigation(Shell):
 
     def _seek(self, search: Callable[[], int | None], missing: str) -> None:
         """Goes to the position that `search` gives, which may look at ten million rows."""
-        self.work("", search, lambda position: self._go_to_position(cast(int | None, position), missing))
+        visible = self.session.visible
+
+        def go(position: object) -> None:
+            # Where another filter or other keys came meanwhile, the position is none of what is shown now.
+            if visible is self.session.visible:
+                self._go_to_position(cast(int | None, position), missing)
+
+        self.work("", search, go)
 
     def action_mark(self) -> None:
         row = self.session.row
@@ -204,7 +211,7 @@ class Navigation(Shell):
 
     def _find_on(self, step: int) -> None:
         if self.view in (View.PACKETS, View.TIMELINE):
-            if self.session.matches is None:
+            if self.session.wanted is None:
                 self.notify("ctrl+f says what to find", severity="warning")
                 return
             position = self._position

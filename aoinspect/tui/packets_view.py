@@ -45,6 +45,8 @@ class PacketsView(Vertical):
         self._visible: VisibleRows = session.visible
         self._width = self._text.width
         self._view: FrameView | None = None
+        self._chosen_frame: int | None = None
+        """The frame that was chosen here last."""
         self.reveals = False
         self.list = LineList(id="packet-list", header=lambda: self._text.header(), widest=WIDEST)
         self.fields = FieldTree(id="fields")
@@ -61,24 +63,39 @@ class PacketsView(Vertical):
 
     def more_came(self, *, follow: bool) -> None:
         """Shows rows that came since; `follow` keeps the cursor on the last one if it was there."""
-        was_last = self.list.count and self.list.cursor == self.list.count - 1
         is_first = not self.list.count
         self.list.empty_text = "no packet is selected by the filter" if self._session.visible.chosen else "no packet"
         if is_first:
             self.show_all()
-        else:
-            self.list.set_count(len(self._visible))
-            self._align()
-        if follow and was_last and not is_first:
+            return
+        was_last = self._is_on_last
+        self.list.set_count(len(self._visible))
+        self._align()
+        if follow and was_last:
             self.list.go_to(self.list.count - 1)
 
-    def show_all(self) -> None:
-        """Shows the list again from the session: another filter, other keys, another form of time."""
+    @property
+    def _is_on_last(self) -> bool:
+        """Whether the last of the listed packets is the chosen one."""
+        if not self.list.count or self.list.cursor != self.list.count - 1:
+            return False
         session = self._session
+        # Another view may have chosen another packet since.
+        return session.row is not None and int(session.rows.frame[session.row]) == self._chosen_frame
+
+    def show_all(self, *, follow: bool = False) -> None:
+        """Shows the list again from the session: another filter, other keys, another form of time.
+
+        `follow` keeps the cursor on the last packet if it was there: more may have come with the other keys.
+        """
+        session = self._session
+        was_last = follow and self._is_on_last
         self._text = PacketText(session)
         # The session's may be another at any moment; the lines shown are made from one.
         visible = self._visible = session.visible
         cursor = None if session.row is None else visible.position_of(session.row)
+        if was_last:
+            cursor = len(visible) - 1
         self.list.show(len(visible), self._line, cursor=cursor)
         self._align()
         if self.list.count:
@@ -104,7 +121,8 @@ class PacketsView(Vertical):
         if event.pane is self.list:
             event.stop()
             self._align()
-            self._choose(event.position)
+            # Not where the event says: since it was sent, other lines may have come in the place of those.
+            self._choose(self.list.cursor)
         elif event.pane is self.fields:
             event.stop()
             self._light()
@@ -123,6 +141,7 @@ class PacketsView(Vertical):
             return
         row = self._visible.row_at(position)
         self._session.choose(row)
+        self._chosen_frame = int(self._session.rows.frame[row])
         self.post_message(self.PacketWanted(row))
 
     # The packet.

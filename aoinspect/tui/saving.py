@@ -82,8 +82,9 @@ def save_packets(session: Session, path: str, progress: Progress, *, replaces: b
     Of a segment that came in IP fragments, all pieces are written.
     """
     _refuse_existing(path, replaces=replaces)
-    analysis = session.analysis
-    frames = np.unique(session.rows.frame[session.visible.all_rows()])
+    visible = session.visible
+    analysis = visible.analysis
+    frames = np.unique(visible.rows.frame[visible.all_rows()])
     if any(capture.located.fragments for capture in analysis.analyzer.captures):
         with CaptureSource(analysis.path) as whole:
             pieces = pieces_of(whole, set(frames.tolist()), session.registry)

@@ -29,7 +29,7 @@ from aoinspect.report.frame_view import FrameView
 from aoinspect.tui.analysis import Analysis, Tell
 from aoinspect.tui.places import nearest_row, row_of_frame
 from aoinspect.tui.spool import Spool
-from aoinspect.tui.visible_rows import Matches, VisibleRows, next_failure
+from aoinspect.tui.visible_rows import VisibleRows, next_failure, next_match
 from dissectors.registry import Registry
 
 if TYPE_CHECKING:
@@ -67,8 +67,9 @@ class Session:
         self.analysis = self._analysis(store)
         self.pending: Analysis | None = None
         """The pass that is to take the place of `analysis`."""
-        self.visible = VisibleRows(None, self.analysis.context)
-        self.matches: Matches | None = None
+        self.visible = VisibleRows(None, self.analysis)
+        self.wanted: Filter | None = None
+        """What find looks for."""
         self.filter_history: list[str] = []
         self.time_format = TimeFormat.RELATIVE
         self.axis_unit = AxisUnit.TIME
@@ -83,6 +84,9 @@ class Session:
         """Explanations by connection, under the present keys."""
         self.last_change = ""
         """What the last check under other keys changed."""
+        self.switch: Callable[[Callable[[], None]], bool] = _call
+        """Calls what changes `analysis`, `visible` or `pending`, in the thread that draws; False where none does any
+        more."""
 
     @property
     def store(self) -> KeyStore:
@@ -116,15 +120,16 @@ class Session:
         analysis = self.analysis
 
         def take_and_tell() -> None:
-            self.take()
+            self._take(analysis)
             tell()
 
         analysis.run(take_and_tell)
 
-    def take(self) -> None:
-        """Takes what the table has got since the last call into what is shown."""
-        with self.analysis.lock:
-            self.visible.take(self.analysis.table.rows)
+    def _take(self, analysis: Analysis) -> None:
+        """Takes what the table of `analysis` has got since into what is shown, if that is what is shown."""
+        visible = self.visible
+        if visible.analysis is analysis:
+            visible.take()
 
     def check_again(
         self, store: KeyStore, tell: Callable[[Analysis], None], *, recovery: Recovery | None = None
@@ -132,50 +137,65 @@ class Session:
         """Checks everything under other keys, in the calling thread; what that changed, in words.
 
         What is shown stays as it is until the new pass has come as far as the old one. A live capture goes on being
-        followed, and the call returns at its end.
+        followed, and the call returns at its end. Keys that are asked for meanwhile end this pass.
         """
-        before = self.analysis
-        count_streams = before.analyzer.streams is not None
+        streams = [one.analyzer.streams for one in (self.analysis, self.pending) if one is not None]
+        count_streams = any(counted is not None for counted in streams)
         return self._replace(self._analysis(store, count_streams=count_streams, recovery=recovery), tell)
 
     def _replace(self, analysis: Analysis, tell: Callable[[Analysis], None]) -> str:
-        before = self.analysis
-        self.pending = analysis
         told = ""
 
         def take_over_or_tell() -> None:
             nonlocal told
-            if self.analysis is before:
-                is_as_far = analysis.analyzer.totals.frames >= before.analyzer.totals.frames
+            if self.pending is analysis:
+                is_as_far = analysis.analyzer.totals.frames >= self.analysis.analyzer.totals.frames
                 if analysis.is_finished or (self._spool is not None and is_as_far):
-                    told = self._take_over(analysis, before)
-            if self.analysis is analysis:
-                self.take()
+                    told = self._take_over(analysis)
+            self._take(analysis)
             tell(analysis)
 
+        def begin() -> None:
+            if self.pending is not None:
+                self.pending.stop()
+            self.pending = analysis
+
+        def give_up() -> None:
+            if self.pending is analysis:
+                self.pending = None
+
+        if not self.switch(begin):
+            return ""
         try:
             analysis.run(take_over_or_tell)
         finally:
-            if self.pending is analysis:
-                self.pending = None
+            self.switch(give_up)
+            if self.analysis is not analysis:
+                analysis.close()
         return told
 
-    def _take_over(self, analysis: Analysis, before: Analysis) -> str:
+    def _take_over(self, analysis: Analysis) -> str:
         if analysis.is_stopped:
             return "cancelled: the former keys stand"
-        chosen_frame = None if self.row is None else int(before.table.rows.frame[self.row])
+        before = self.analysis
         is_same = analysis.store == before.store
         told = "" if is_same else change_in_words(before.table.rows, analysis.table.rows)
-        visible = VisibleRows(self.visible.chosen, analysis.context)
-        with analysis.lock:
-            visible.take(analysis.table.rows)
-        if self.matches is not None:
-            self.matches = Matches(self.matches.wanted, analysis.context)
-        self.accounts = {}
-        # Before the pass takes its place: whoever sees the new verdicts finds told what changed.
-        self.last_change = told
-        self.analysis, self.visible, self.pending = analysis, visible, None
-        self.row = None if chosen_frame is None else self.row_of_frame(chosen_frame)
+        prepared = _shown(self.visible.chosen, analysis)
+
+        def take_place() -> None:
+            if self.pending is not analysis:
+                return  # Other keys were asked for meanwhile.
+            chosen_frame = None if self.row is None else int(before.table.rows.frame[self.row])
+            chosen = self.visible.chosen
+            visible = prepared if prepared.chosen is chosen else _shown(chosen, analysis)
+            self.accounts = {}
+            self.last_change = told
+            self.analysis, self.visible, self.pending = analysis, visible, None
+            self.row = None if chosen_frame is None else self.row_of_frame(chosen_frame)
+
+        self.switch(take_place)
+        if self.analysis is not analysis:
+            return ""
         before.close()
         return told
 
@@ -221,17 +241,27 @@ class Session:
                 self.filter_history.remove(text)
             self.filter_history.append(text)
         self._count_streams_for(chosen, tell)
-        visible = VisibleRows(chosen, self.analysis.context)
-        with self.analysis.lock:
-            visible.take(self.analysis.table.rows)
-        self.visible = visible
+        is_shown = False
+
+        def take_place() -> None:
+            nonlocal is_shown
+            is_shown = visible.analysis is self.analysis
+            if is_shown:
+                self.visible = visible
+
+        while not is_shown:
+            # Again where other keys came in between.
+            visible = _shown(chosen, self.analysis)
+            if not self.switch(take_place):
+                return
 
     def _count_streams_for(self, chosen: Filter | None, tell: Callable[[Analysis], None]) -> None:
         if chosen is None or not chosen.names_stream or self.analysis.analyzer.streams is not None:
             return
         if self._spool is not None and not self.analysis.is_finished:
             raise UsageError("tcp.stream cannot be asked for while a pipe is followed")
-        self._replace(self._analysis(self.store, count_streams=True), tell)
+        latest = self.pending or self.analysis
+        self._replace(self._analysis(latest.store, count_streams=True, recovery=latest.recovery), tell)
         self.last_change = ""
 
     # Going places.
@@ -262,21 +292,18 @@ class Session:
 
     def position_of_next_failure(self, position: int) -> int | None:
         """Where the next failing segment stands in the list, behind `position` or from the start."""
-        return next_failure(self.rows, self.visible, position)
+        return next_failure(self.visible, position)
 
     def find(self, text: str) -> None:
         """What `position_of_match` looks for; FilterError."""
         wanted = parse_filter(text)
         if wanted.names_stream and self.analysis.analyzer.streams is None:
             raise UsageError("tcp.stream is not counted: filter by it first")
-        self.matches = Matches(wanted, self.analysis.context)
+        self.wanted = wanted
 
     def position_of_match(self, position: int, step: int) -> int | None:
         """The next (1) or last (-1) match from `position`; None where there is none."""
-        if self.matches is None:
-            return None
-        with self.analysis.lock:
-            return self.matches.next(self.rows, self.visible, position, step)
+        return None if self.wanted is None else next_match(self.wanted, self.visible, position, step)
 
     def row_near(self, connection: int, axis: Axis, position: int) -> int | None:
         """The row of a connection that lies nearest to a position of its timeline's axis."""
@@ -319,7 +346,8 @@ class Session:
             account = explain_connection(
                 analysis.analyzer, chosen, replace(EXPLAIN_BUDGET), connections=self.connections
             )
-        self.accounts[connection] = account
+        if analysis is self.analysis:
+            self.accounts[connection] = account
         return account
 
     def corrected(self, connection: int) -> KeyStore:
@@ -339,6 +367,19 @@ class Session:
         self.analysis.close()
         if self._spool is not None:
             self._spool.close()
+
+
+def _call(change: Callable[[], None]) -> bool:
+    """Where nothing is drawn, whoever changes something does so itself."""
+    change()
+    return True
+
+
+def _shown(chosen: Filter | None, analysis: Analysis) -> VisibleRows:
+    """What a filter shows of an analysis by now."""
+    visible = VisibleRows(chosen, analysis)
+    visible.take()
+    return visible
 
 
 def _prepare_processes() -> None:

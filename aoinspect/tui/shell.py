@@ -99,6 +99,7 @@ class Shell(App[str | None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        session.switch = self._switch
         self.connections = ConnectionsView(session)
         self.timeline = TimelineView(session)
         self.packets = PacketsView(session)
@@ -128,7 +129,8 @@ class Shell(App[str | None]):
         self._stale: set[View] = set(View)
         self._activity = ""
         self._tasks = 0
-        self._wanted_row: int | None = None
+        self._wanted: tuple[Analysis, int] | None = None
+        """The packet that is to be read again: an analysis, and a row of its table."""
         self._is_viewing = False
 
     def compose(self) -> ComposeResult:
@@ -200,7 +202,7 @@ class Shell(App[str | None]):
         if analysis is not self._shown_analysis or visible is not self._shown_visible:
             self._shown_analysis, self._shown_visible = analysis, visible
             self._stale |= set(View)
-            self.packets.show_all()
+            self.packets.show_all(follow=analysis.size is None)
             self._shown_count = len(visible)
         elif len(visible) != self._shown_count and self._is_count_due():
             self.packets.more_came(follow=analysis.size is None)
@@ -275,6 +277,19 @@ class Shell(App[str | None]):
             with suppress(RuntimeError):  # It left meanwhile.
                 self.call_from_thread(call, *arguments)
 
+    def _switch(self, change: Callable[[], None]) -> bool:
+        """Lets a change of what the session shows happen between two keys, and shows it at once."""
+        is_done = False
+
+        def apply() -> None:
+            nonlocal is_done
+            change()
+            is_done = True
+            self.tick()
+
+        self.hand_over(apply)
+        return is_done
+
     def work(self, activity: str, task: Callable[[], object], then: Callable[[object], None]) -> None:
         """Does `task` in a thread; `then` is called with what it gave, or the problem is told."""
 
@@ -299,7 +314,7 @@ class Shell(App[str | None]):
         session = self.session
         analysis, visible = session.analysis, session.visible
         known = analysis, visible, len(visible), (analysis.report, analysis.is_finished)
-        return bool(self._tasks) or self._is_viewing or self._wanted_row is not None or shown != known
+        return bool(self._tasks) or self._is_viewing or self._wanted is not None or shown != known
 
     def _end_work(self, then: Callable[[], None]) -> None:
         self._tasks -= 1
@@ -317,28 +332,39 @@ class Shell(App[str | None]):
 
     def on_packets_view_packet_wanted(self, event: PacketsView.PacketWanted) -> None:
         self.make_stale({View.CONNECTIONS, View.TIMELINE})
-        self._wanted_row = event.row
+        self._wanted = self.session.analysis, event.row
+        self._view_wanted()
+
+    def _view_wanted(self) -> None:
         if not self._is_viewing:
             self._is_viewing = True
             self.run_worker(self._view_packet, thread=True, group="packet")
 
     def _view_packet(self) -> None:
         """Reads the chosen packet again, until the one that was read is still the chosen one."""
-        while (row := self._wanted_row) is not None:
-            self._wanted_row = None
+        while (wanted := self._wanted) is not None:
+            self._wanted = None
+            analysis, row = wanted
             try:
-                view = self.session.view(row)
+                view = analysis.view(row)
             except (AoinspectError, OSError) as error:
-                self.hand_over(self.packets.show_problem, printable_lines(str(error)))
+                self._show_unless_outdated(analysis, self.packets.show_problem, printable_lines(str(error)))
             else:
-                if self._wanted_row is None:
-                    self.hand_over(self.packets.show_packet, view)
+                self._show_unless_outdated(analysis, self.packets.show_packet, view)
         self.hand_over(self._end_viewing)
+
+    def _show_unless_outdated(self, analysis: Analysis, show: Callable[..., None], what: object) -> None:
+        def show_it() -> None:
+            if self._wanted is None and analysis is self.session.analysis:
+                show(what)
+
+        if self._wanted is None:
+            self.hand_over(show_it)
 
     def _end_viewing(self) -> None:
         self._is_viewing = False
-        if self._wanted_row is not None:
-            self.on_packets_view_packet_wanted(PacketsView.PacketWanted(self._wanted_row))
+        if self._wanted is not None:
+            self._view_wanted()
 
     # The frame's own actions.
 

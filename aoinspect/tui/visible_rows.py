@@ -11,10 +11,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from aoinspect.engine.filtering import Filter, FilterContext
+from aoinspect.engine.filtering import Filter
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import Verdict
+from aoinspect.tui.analysis import Analysis
 
 _AT_ONCE = 1 << 20
 """Rows that are searched at once, so that a hit nearby is found without looking at ten million."""
@@ -23,11 +24,11 @@ _Chosen = npt.NDArray[np.int64] | slice
 
 
 class VisibleRows:
-    """The shown rows; `chosen` None shows all."""
+    """The shown rows of one analysis; `chosen` None shows all. Any thread may take, and read."""
 
-    def __init__(self, chosen: Filter | None, context: FilterContext) -> None:
+    def __init__(self, chosen: Filter | None, analysis: Analysis) -> None:
         self.chosen = chosen
-        self._context = context
+        self.analysis = analysis
         self._seen = 0
         self._rows: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._count = 0
@@ -35,15 +36,22 @@ class VisibleRows:
     def __len__(self) -> int:
         return self._seen if self.chosen is None else self._count
 
-    def take(self, rows: Rows) -> None:
+    @property
+    def rows(self) -> Rows:
+        """All rows of the table, shown or not."""
+        return self.analysis.table.rows
+
+    def take(self) -> None:
         """Takes what has come to the table since the last call. UsageError as `Filter.mask` has it."""
-        while self._seen < len(rows.frame):
-            end = min(len(rows.frame), self._seen + _AT_ONCE)
-            if self.chosen is not None:
-                self._context.refresh()
-                part = Rows._make(column[self._seen : end] for column in rows)
-                self._append(np.flatnonzero(self.chosen.mask(part, self._context)) + self._seen)
-            self._seen = end
+        with self.analysis.lock:
+            rows, context = self.rows, self.analysis.context
+            while self._seen < len(rows.frame):
+                end = min(len(rows.frame), self._seen + _AT_ONCE)
+                if self.chosen is not None:
+                    context.refresh()
+                    part = Rows._make(column[self._seen : end] for column in rows)
+                    self._append(np.flatnonzero(self.chosen.mask(part, context)) + self._seen)
+                self._seen = end
 
     def _append(self, rows: npt.NDArray[np.int64]) -> None:
         end = self._count + len(rows)
@@ -74,8 +82,9 @@ class VisibleRows:
         return np.arange(self._seen, dtype=np.int64) if self.chosen is None else self._rows[: self._count]
 
 
-def next_failure(rows: Rows, visible: VisibleRows, position: int) -> int | None:
+def next_failure(visible: VisibleRows, position: int) -> int | None:
     """The first position behind `position` whose segment is not verified or is refused; from the start at the end."""
+    rows = visible.rows
     return _next(visible, position, 1, lambda chosen: _is_failing(rows, chosen))
 
 
@@ -84,17 +93,12 @@ def _is_failing(rows: Rows, chosen: _Chosen) -> Mask:
     return is_failing
 
 
-class Matches:
-    """What find looks for: the rows that a filter selects, among those that are shown."""
-
-    def __init__(self, wanted: Filter, context: FilterContext) -> None:
-        self.wanted = wanted
-        self._context = context
-
-    def next(self, rows: Rows, visible: VisibleRows, position: int, step: int) -> int | None:
-        """The next position from `position` on (`step` 1) or back (-1) that matches; around the end."""
-        self._context.refresh()
-        return _next(visible, position, step, lambda chosen: self.wanted.mask(_part(rows, chosen), self._context))
+def next_match(wanted: Filter, visible: VisibleRows, position: int, step: int) -> int | None:
+    """The next position from `position` on (`step` 1) or back (-1) that `wanted` selects; around the end."""
+    rows, context = visible.rows, visible.analysis.context
+    with visible.analysis.lock:
+        context.refresh()
+        return _next(visible, position, step, lambda chosen: wanted.mask(_part(rows, chosen), context))
 
 
 def _part(rows: Rows, chosen: _Chosen) -> Rows:

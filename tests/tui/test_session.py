@@ -150,6 +150,50 @@ def test_a_check_that_is_stopped_leaves_the_former_keys() -> None:
     assert session.store is store
 
 
+def test_keys_that_are_asked_for_last_win() -> None:
+    session = read_all(sample_session("inject"))
+    wanted = load_keys([str(SAMPLES / "rotation.toml")])
+    told: list[str] = []
+
+    def ask_for_others(analysis: Analysis) -> None:
+        if not told:
+            told.append("")
+            told[0] = session.check_again(wanted, quiet)
+
+    assert session.check_again(KeyStore(), ask_for_others) == ""
+    assert "−18 verified" in told[0]
+    assert session.store is wanted
+    assert session.pending is None
+    assert session.last_change == told[0]
+
+
+def test_a_filter_that_is_set_while_other_keys_are_checked_holds_for_them() -> None:
+    session = read_all(sample_session("inject", keys=""))
+
+    def filter_meanwhile(analysis: Analysis) -> None:
+        if session.visible.chosen is None:
+            session.show("ao.verdict == verified", quiet)
+            assert len(session.visible) == (18 if session.analysis is analysis else 0)
+
+    session.check_again(load_keys([str(SAMPLES / "inject.toml")]), filter_meanwhile)
+    assert session.visible.analysis is session.analysis
+    assert len(session.visible) == 18
+
+
+def test_counting_streams_keeps_the_keys_that_are_being_checked() -> None:
+    session = read_all(sample_session("inject", keys=""))
+    store = load_keys([str(SAMPLES / "inject.toml")])
+
+    def ask_for_streams(analysis: Analysis) -> None:
+        if session.visible.chosen is None:
+            session.show("tcp.stream == 0", quiet)
+
+    session.check_again(store, ask_for_streams)
+    assert session.store is store
+    assert str(session.visible.chosen) == "tcp.stream == 0"
+    assert session.visible.analysis is session.analysis
+
+
 def test_changes_are_told_by_verdict() -> None:
     before, after = rows_of(range(3)), rows_of(range(3))
     assert change_in_words(before, after) == "no verdict changed"

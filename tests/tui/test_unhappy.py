@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from textual.events import Key
 from textual.widgets import Input
 
+from aoinspect.engine.verdicts import Verdict
 from aoinspect.errors import CaptureError
+from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
 from aoinspect.tui.actions import View
 from aoinspect.tui.spool import Spool
@@ -143,6 +146,42 @@ def test_a_pipe_is_followed_live_and_checked_again_from_its_start(tmp_path: Path
             assert app.view is View.PACKETS
 
     asyncio.run(walk())
+
+
+_LONG_ENOUGH_SECONDS = 0.5
+"""For a handful of packets to be read and checked while the application stands still."""
+
+
+def test_who_looks_at_the_last_packet_does_so_after_other_keys_came(tmp_path: Path) -> None:
+    """The new pass and further packets come between two looks of the application, which is held up meanwhile."""
+    talk = Conversation().handshake().data("a", 100)
+    first = talk.to_pcap()
+    talk.data("b", 50).ack("a")
+    rest = talk.to_pcap()[len(first) :]
+    keys = tmp_path / "keys.toml"
+    keys.write_text(talk.key_file(), encoding="utf-8")
+
+    async def walk(*, is_last: bool) -> tuple[int, int]:
+        reading, writing = os.pipe()
+        session = session_on(Path("-"), KeyStore(), spool=Spool(reading))
+        async with running(session, wait=False) as (app, pilot):
+            os.write(writing, first)
+            await until(pilot, lambda: app.packets.list.count == 4)
+            await press(pilot, "3", "G" if is_last else "g")
+            store = load_keys([str(keys)])
+            checking = threading.Thread(target=session.check_again, args=(store, lambda _: None))
+            checking.start()
+            os.write(writing, rest)
+            os.close(writing)
+            time.sleep(_LONG_ENOUGH_SECONDS)
+            await until(pilot, lambda: session.analysis.is_finished and not app.is_busy)
+            checking.join()
+            assert app.packets.list.count == 6
+            assert session.row == app.packets.list.cursor
+            return app.packets.list.cursor, int(session.rows.verdict[0])
+
+    assert asyncio.run(walk(is_last=True)) == (5, Verdict.VERIFIED)
+    assert asyncio.run(walk(is_last=False)) == (0, Verdict.VERIFIED)
 
 
 def test_keys_answer_while_reading_goes_on(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ never a traceback.
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import io
 import os
@@ -135,6 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_streams()
     # What a run makes lives to its end: looking it through for rubbish every 700 objects finds none.
     gc.set_threshold(_COLLECT_EVERY, 20, 20)
+    # Nor does the look that Python takes on leaving.
+    atexit.register(gc.freeze)
     try:
         try:
             given = sys.argv[1:] if arguments is None else arguments

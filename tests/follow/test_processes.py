@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import PATIENCE_SECONDS, SAMPLES, command, environment
+from tests.cli.processes import PATIENCE_SECONDS, SAMPLES, command, environment, wait_until_idle
 from tests.conversation import Conversation
 from tests.follow.following import Follower, JsonObject
 
@@ -205,7 +205,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        time.sleep(1.0)
+        wait_until_idle(process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130

@@ -207,4 +207,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-ARISTA_EOS = Importer("eos", _TITLE, _recognises, _read)
+ARISTA_EOS = Importer("eos", _TITLE, _recognises, _read, is_printed=True)

@@ -194,5 +194,5 @@ def _recognises_nx_os(text: str) -> int:
     return score(text, _NX_OS_MARKS)
 
 
-IOS_XE = Importer("ios-xe", "Cisco IOS-XE", _recognises_ios_xe, _read_ios_xe)
-NX_OS = Importer("nx-os", "Cisco NX-OS", _recognises_nx_os, _read_nx_os)
+IOS_XE = Importer("ios-xe", "Cisco IOS-XE", _recognises_ios_xe, _read_ios_xe, is_printed=True)
+NX_OS = Importer("nx-os", "Cisco NX-OS", _recognises_nx_os, _read_nx_os, is_printed=True)

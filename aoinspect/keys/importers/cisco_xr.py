@@ -259,4 +259,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-IOS_XR = Importer("ios-xr", _TITLE, _recognises, _read)
+IOS_XR = Importer("ios-xr", _TITLE, _recognises, _read, is_printed=True)

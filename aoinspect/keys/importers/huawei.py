@@ -260,4 +260,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-HUAWEI_VRP = Importer("vrp", _TITLE, _recognises, _read)
+HUAWEI_VRP = Importer("vrp", _TITLE, _recognises, _read, is_printed=True)

@@ -402,4 +402,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-JUNOS = Importer("junos", _TITLE, _recognises, _read)
+JUNOS = Importer("junos", _TITLE, _recognises, _read, is_printed=True)

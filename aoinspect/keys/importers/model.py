@@ -76,6 +76,8 @@ class Importer:
     """Text -> how much of it is this system's own: 0 where nothing is; see `score`."""
     read: Callable[[str, str, ImportContext], KeyStore]
     """(text, path, context) -> keys. Raises KeyFileError where nothing can be read, and nothing else."""
+    is_printed: bool = False
+    """Whether its text is what a device prints, so that a terminal session may have left something in it."""
 
 
 class Mark(NamedTuple):

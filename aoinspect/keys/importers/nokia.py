@@ -356,4 +356,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-NOKIA_SR_OS = Importer("sros", _TITLE, _recognises, _read)
+NOKIA_SR_OS = Importer("sros", _TITLE, _recognises, _read, is_printed=True)

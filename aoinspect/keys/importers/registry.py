@@ -24,6 +24,7 @@ from aoinspect.keys.importers.nokia import NOKIA_SR_OS
 from aoinspect.keys.importers.openconfig import OPENCONFIG
 from aoinspect.keys.importers.ours import OURS
 from aoinspect.keys.importers.rustbgpd import RUSTBGPD
+from aoinspect.keys.importers.terminal import GUESSED, without_session
 from aoinspect.keys.importers.yang import IETF, ZEBRA_RS
 from aoinspect.keys.model import KeyStore, KeyWarning, Network
 from aoinspect.keys.text_file import MOST_OCTETS, decode_text, is_readable_by_all, read_octets
@@ -97,7 +98,13 @@ def import_octets(octets: bytes, path: str, system: str | None, context: ImportC
             raise KeyFileError(f"{error}" if importer else f"{error}; {_not_recognised()}") from None
     if importer is None:
         raise KeyFileError(f"{path}: {_not_recognised()}")
+    guessed: list[int] = []
+    if importer.is_printed:
+        text, guessed = without_session(text)
     store = importer.read(text, path, context)
+    if guessed:
+        warnings = (*store.warnings, *(KeyWarning(Origin(path, line), GUESSED) for line in guessed))
+        store = replace(store, warnings=tuple(sorted(warnings, key=lambda warning: warning.origin.line)))
     return store if importer is OURS else _with_warning_of_readers(store, path, context)
 
 

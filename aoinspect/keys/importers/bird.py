@@ -153,8 +153,7 @@ class _Configuration:
         word = item.value(position)
         if word is None or word.text in ("as", "port", "internal", "external"):
             return None
-        word = self.value(word)
-        return self.draft.network(word._replace(text=word.text.partition("%")[0]))
+        return self.draft.network(self.value(word))
 
     def port(self, item: Statement) -> int | None:
         words = [word.text for word in item.words]

@@ -15,7 +15,7 @@ from aoinspect.keys.importers.gobgp import base64_secret
 from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Mark, Secret, Source, Word, own_words, score
 from aoinspect.keys.importers.ports import add_session
 from aoinspect.keys.importers.sessions import ChainUse, Password, Sessions, Settings
-from aoinspect.keys.model import KeyStore, Network
+from aoinspect.keys.model import KeyStore
 
 _TITLE = "ExaBGP"
 _WORDS = own_words(
@@ -88,11 +88,11 @@ class _Configuration:
         if word is None:
             self.draft.mistake(statement.words[0], "neighbor needs an address")
             return
-        remote = self.network(word)
+        remote = self.draft.network(word)
         settings = Settings()
         local = session.values.get("local-address") or session.values.get("md5-ip")
         if local is not None and local.text != "auto":
-            settings.local = self.network(local)
+            settings.local = self.draft.network(local)
         password = session.values.get("md5-password")
         if session.keys:
             mkts = [mkt for keys in session.keys if (mkt := self.key(keys)) is not None]
@@ -105,9 +105,6 @@ class _Configuration:
             add_session(
                 self.sessions, remote, statement.start, settings, listens_on=ports[0], connects_to=ports[1] or ports[0]
             )
-
-    def network(self, word: Word) -> Network | None:
-        return self.draft.network(word._replace(text=word.text.partition("%")[0]))
 
     def secret(self, word: Word, session: _Session, flag: str) -> Secret:
         said = session.values.get(flag)

@@ -239,9 +239,9 @@ class Draft:
         return int(word.text)
 
     def network(self, word: Word) -> Network | None:
-        """The address or prefix that `word` writes; a mistake is noted where it is none."""
+        """The address or prefix that `word` writes, without a zone (%); a mistake is noted where it is none."""
         try:
-            return parse_prefix(word.text)
+            return parse_prefix(word.text.partition("%")[0])
         except ValueError as error:
             self.mistake(word, str(error))
             return None

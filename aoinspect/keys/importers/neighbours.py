@@ -12,7 +12,6 @@ import re
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 
 from aoinspect.keys.addresses import parse_address, parse_prefix
 from aoinspect.keys.importers.indented import Line
@@ -20,8 +19,8 @@ from aoinspect.keys.importers.model import Draft, Word
 from aoinspect.keys.importers.sessions import Sessions, Settings
 from aoinspect.keys.model import Network
 
-_ZONE = re.compile(r"(?<=:)([0-9A-Fa-f:.]*)[%-].*\Z", re.DOTALL)
-LINK_LOCAL = ip_network("fe80::/10")
+_ZONE = re.compile(r"(?<=:)([0-9A-Fa-f:./]*)[%-].*\Z", re.DOTALL)
+LINK_LOCAL = "fe80::/10"
 """Where the neighbour of a session lies that is named by its interface alone."""
 
 Setting = Callable[[Settings, Sequence[Word], Line], None]
@@ -80,6 +79,11 @@ def neighbour_network(name: str) -> Network | None:
         return network.supernet(new_prefix=int(length))
     except ValueError:
         return None
+
+
+def on_interface(interface: str) -> str:
+    """The name of the neighbours that are found on an interface, by their link-local addresses."""
+    return f"{LINK_LOCAL}%{interface}"
 
 
 def take_shared_setting(settings: Settings, words: Sequence[Word]) -> bool:

@@ -21,7 +21,7 @@ groups {
                         algorithm ao;
                         ao-attribute { send-id 61; recv-id 84; }
                     }
-                    key <*> { ao-attribute { tcp-ao-option enabled; } }
+                    key <*> { ao-attribute { tcp-ao-option enabled; cryptographic-algorithm aes-128-cmac-96; } }
                 }
             }
         }
@@ -80,7 +80,7 @@ set {KEY} 0 start-time "2021-1-1.00:00:00 +0000"
 set {KEY} 0 algorithm ao
 set {KEY} 0 ao-attribute send-id 61
 set {KEY} 0 ao-attribute recv-id 84
-set {KEY} <*> ao-attribute tcp-ao-option enabled
+set {KEY} <*> ao-attribute tcp-ao-option enabled cryptographic-algorithm aes-128-cmac-96
 set groups AUTH {GROUP} <*> local-address 198.51.100.7
 set groups AUTH {GROUP} <*> authentication-algorithm ao
 set groups AUTH {GROUP} <*> authentication-key-chain EDGE
@@ -121,6 +121,7 @@ def sessions(store: KeyStore) -> dict[tuple[str | None, str], tuple[str, str | b
 def test_key_chains_and_what_patterns_add_to_their_keys_are_inherited(text: str) -> None:
     (mkt,) = only_chain(read("junos", text)).mkts
     assert (mkt.send_id, mkt.recv_id, mkt.secret, mkt.tcp_options) == (61, 84, b"interop", TcpOptions.INCLUDE)
+    assert mkt.algorithm.name == "aes-128-cmac-96"
 
 
 @FORMS

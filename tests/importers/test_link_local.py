@@ -31,7 +31,8 @@ ADDRESSES = {
     "sros": test_nokia.LINES.replace("neighbor 192.0.2.1 ", 'neighbor "fe80::2-to-pe2" '),
     "bird": 'protocol bgp { neighbor fe80::2%eth0 as 2; password "clear"; }',
     "gobgp": GOBGP_CHAIN.replace("NEIGHBOUR", 'neighbor-address = "fe80::2%eth0"'),
-    "openconfig": '{"neighbors": {"neighbor": [{"neighbor-address": "fe80::2%eth0", "config": {"auth-password": "x"}}]}}',
+    "openconfig": '{"neighbors": {"neighbor": [{"neighbor-address": "fe80::2%eth0",'
+    '"config": {"auth-password": "x"}}]}}',
     "junos": "protocols { bgp { group g { authentication-key x; neighbor fe80::2 { local-interface ge-0/0/0.0; } } } }",
 }
 INTERFACES = {

@@ -123,8 +123,8 @@ def test_two_ports_are_two_ways_of_opening_a_session() -> None:
     )
 
 
-def test_what_is_not_followed_is_told() -> None:
-    assert warnings_of(read("bird", WHOLE)) == ["6: include is not followed: name that file with --keys as well"]
+def test_an_include_that_is_not_there_is_told() -> None:
+    assert warnings_of(read("bird", WHOLE)) == ["6: what is included here is not read: no such file"]
 
 
 @pytest.mark.parametrize(

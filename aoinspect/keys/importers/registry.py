@@ -19,7 +19,7 @@ from aoinspect.keys.importers.gobgp import GOBGP
 from aoinspect.keys.importers.huawei import HUAWEI_VRP
 from aoinspect.keys.importers.junos import JUNOS
 from aoinspect.keys.importers.linux import LINUX
-from aoinspect.keys.importers.model import ImportContext, Importer
+from aoinspect.keys.importers.model import READABLE_BY_ALL, ImportContext, Importer
 from aoinspect.keys.importers.nokia import NOKIA_SR_OS
 from aoinspect.keys.importers.openconfig import OPENCONFIG
 from aoinspect.keys.importers.ours import OURS
@@ -121,5 +121,4 @@ def _with_warning_of_readers(store: KeyStore, path: str, context: ImportContext)
     mkts += [mkt for peer in store.peers for mkt in peer.mkts]
     if not context.is_public or all(mkt.secret is None for mkt in mkts):
         return store
-    message = "every user of this machine can read this file and its secrets (chmod o-r helps)"
-    return replace(store, warnings=(KeyWarning(Origin(path, 1), message), *store.warnings))
+    return replace(store, warnings=(KeyWarning(Origin(path, 1), READABLE_BY_ALL), *store.warnings))

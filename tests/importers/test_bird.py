@@ -173,3 +173,9 @@ def test_templates_that_take_from_each_other_end() -> None:
     templates = 'template bgp a from b { password "x"; } template bgp b from a { }'
     text = templates + "protocol bgp c from a { neighbor 192.0.2.1; }"
     assert only_key(read("bird", text)).secret == b"x"
+
+
+def test_ids_may_be_hexadecimal() -> None:
+    text = "define ID = 0xff; protocol bgp { neighbor 192.0.2.1; authentication ao; keys { key { send id 0x3d; "
+    mkt = only_key(read("bird", text + 'recv id ID; secret "x"; }; }; }'))
+    assert (mkt.send_id, mkt.recv_id) == (61, 255)

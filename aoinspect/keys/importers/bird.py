@@ -228,7 +228,10 @@ class _Configuration:
         )
 
     def key_id(self, word: Word | None) -> int | None:
-        return self.draft.number(None if word is None else self.value(word), "id", 0, 255)
+        word = None if word is None else self.value(word)
+        if word is not None and re.fullmatch(r"0x[0-9A-Fa-f]{1,8}", word.text):
+            word = word._replace(text=str(int(word.text, 16)))
+        return self.draft.number(word, "id", 0, 255)
 
     def session(self, protocol: _Protocol) -> None:
         seen: set[str] = set()

@@ -130,6 +130,8 @@ class _Configuration:
                 neighbours.settings(vrf, words[3].text, line.start).parents.append(group)
             elif texts[0] == "vrf" and len(words) > 1:
                 self.read_bgp(line, words[1].text, neighbours)
+            elif texts[:2] == ["scope", "vrf"] and len(words) > 2:
+                self.read_bgp(line, words[2].text, neighbours)
             elif texts[0] == "address-family":
                 inner = words[texts.index("vrf") + 1].text if "vrf" in texts[:-1] else vrf
                 self.read_bgp(line, inner, neighbours)

@@ -1,16 +1,16 @@
 """Junos 20.3 and later, in braces or as `set` lines: authentication-key-chains, and the sessions that use them.
 
 `key N` is a local handle; `ao-attribute` holds the ids, the TCP option flag and the algorithm (hmac-sha-1-96 where it
-says none). A key lasts until the next one of its key chain starts. Either form becomes the same paths of words, one per
-leaf, so that everything after that is written once, and `apply-groups` is followed on them. A key chain with another
-algorithm than `ao` is the older TCP Enhanced Authentication Option, which is no TCP-AO.
+says none). A key has to say when it starts, and lasts until the next one of its key chain does. Either form becomes the
+same paths of words, one per leaf, so that everything after that is written once, and `apply-groups` is followed on
+them. A key chain with another algorithm than `ao` is the older TCP Enhanced Authentication Option, which is no TCP-AO.
 Source: Juniper's Transport and Internet Protocols guide (TCP Authentication Option).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from aoinspect.ao.algorithms import find_algorithm
@@ -44,6 +44,8 @@ _WORDS = own_words(
     "authentication-algorithm authentication-key-chain authentication-key local-address routing-instances allow",
     "logical-systems routing-options validation apply-groups groups peer",
 )
+ALWAYS_NS = 946_684_800 * SECOND_NS
+"""2000-01-01T00:00:00Z: before there was TCP-AO, so that a key which starts no later has no beginning."""
 _ROOTS = {
     "authentication-key-chains": ("security",),
     "key-chain": ("security", "authentication-key-chains"),
@@ -256,9 +258,7 @@ class _Configuration:
             return
         mkts = []
         for number, key in chain.keys.items():
-            from_ns = starts[number]
-            later = [start for start in starts.values() if start is not None and start > (from_ns or 0)]
-            lifetime = None if from_ns is None else Lifetime(from_ns, min(later, default=None))
+            lifetime = _lifetime(starts[number], starts.values())
             mkt = self.key(chain.name.text, number, key, lifetime, tolerance_ns)
             if mkt is not None:
                 mkts.append(mkt)
@@ -363,6 +363,16 @@ class _Configuration:
         else:
             settings.keys = ChainUse(chain)
         return settings
+
+
+def _lifetime(from_ns: int | None, starts: Collection[int | None]) -> Lifetime | None:
+    """From a key's start to the next one's; None for a key without a start, or that is always valid."""
+    if from_ns is None:
+        return None
+    until_ns = min((start for start in starts if start is not None and start > from_ns), default=None)
+    if from_ns <= ALWAYS_NS:
+        return None if until_ns is None else Lifetime(None, until_ns)
+    return Lifetime(from_ns, until_ns)
 
 
 def _is_ao(key: _Key) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from aoinspect.keys import load_keys
-from aoinspect.keys.importers.terminal import without_session
+from aoinspect.keys.importers.terminal import second_device, without_session
 from tests.importers import test_arista, test_cisco_xe, test_cisco_xr, test_huawei, test_junos, test_nokia
 from tests.importers.test_every_system import keys_of, saved
 
@@ -127,3 +128,33 @@ def test_parts_of_a_junos_configuration_come_from_several_commands(tmp_path: Pat
 def test_any_text_keeps_its_lines(text: str) -> None:
     """And is done in time that grows with its length."""
     assert without_session(text)[0].count("\n") == text.count("\n")
+
+
+NAMES = {
+    "ios-xr": "hostname {}\n",
+    "ios-xe": "hostname {}\n",
+    "nx-os": "switchname {}\n",
+    "junos": "system {{\n    host-name {};\n}}\n",
+    "eos": "hostname {}\n",
+    "vrp": "#\n sysname {}\n",
+}
+
+
+@pytest.mark.parametrize("system", NAMES)
+def test_the_configuration_of_a_second_device_is_told(system: str, tmp_path: Path) -> None:
+    text = re.sub(r"(?m)^ ?(?:hostname|sysname|switchname).*\n", "", TEXTS[system])
+    if system == "junos":
+        text = re.sub(r"(?m)^    host-name.*?;", "    services;", text)
+    one, other = (NAMES[system].format(name) + text for name in ("edge-1", "edge-2"))
+    store = load_keys([f"{system}:{saved(one + other, tmp_path)}"])
+    (told,) = [warning for warning in store.warnings if "second device" in warning.message]
+    assert "edge-2" in (one + other).splitlines()[told.origin.line - 1]
+    twice = load_keys([f"{system}:{saved(one + one, tmp_path)}"])
+    assert not any("second device" in warning.message for warning in twice.warnings)
+
+
+def test_the_names_of_two_routing_engines_are_those_of_one_device() -> None:
+    engines = (
+        "groups {\n    re0 { system {\n            host-name a;\n } }\n    re1 { system {\n            host-name b;\n"
+    )
+    assert second_device(engines + "} } }\n" + test_junos.BRACES) is None

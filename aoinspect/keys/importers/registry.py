@@ -24,7 +24,7 @@ from aoinspect.keys.importers.nokia import NOKIA_SR_OS
 from aoinspect.keys.importers.openconfig import OPENCONFIG
 from aoinspect.keys.importers.ours import OURS
 from aoinspect.keys.importers.rustbgpd import RUSTBGPD
-from aoinspect.keys.importers.terminal import GUESSED, without_session
+from aoinspect.keys.importers.terminal import GUESSED, SECOND_DEVICE, second_device, without_session
 from aoinspect.keys.importers.yang import IETF, ZEBRA_RS
 from aoinspect.keys.model import KeyStore, KeyWarning, Network
 from aoinspect.keys.text_file import MOST_OCTETS, decode_text, is_readable_by_all, read_octets
@@ -98,14 +98,19 @@ def import_octets(octets: bytes, path: str, system: str | None, context: ImportC
             raise KeyFileError(f"{error}" if importer else f"{error}; {_not_recognised()}") from None
     if importer is None:
         raise KeyFileError(f"{path}: {_not_recognised()}")
-    guessed: list[int] = []
-    if importer.is_printed:
-        text, guessed = without_session(text)
-    store = importer.read(text, path, context)
-    if guessed:
-        warnings = (*store.warnings, *(KeyWarning(Origin(path, line), GUESSED) for line in guessed))
-        store = replace(store, warnings=tuple(sorted(warnings, key=lambda warning: warning.origin.line)))
+    store = _read_printed(importer, text, path, context) if importer.is_printed else importer.read(text, path, context)
     return store if importer is OURS else _with_warning_of_readers(store, path, context)
+
+
+def _read_printed(importer: Importer, text: str, path: str, context: ImportContext) -> KeyStore:
+    """What a text says that a device printed; of two devices it is not known which end is whose."""
+    text, guessed = without_session(text)
+    second = second_device(text)
+    store = importer.read(text, path, context)
+    told = [KeyWarning(Origin(path, line), GUESSED) for line in guessed]
+    told += [] if second is None else [KeyWarning(Origin(path, second), SECOND_DEVICE)]
+    warnings = sorted((*store.warnings, *told), key=lambda warning: warning.origin.line)
+    return replace(store, warnings=tuple(warnings), is_configuration=store.is_configuration and second is None)
 
 
 def _not_recognised() -> str:

@@ -4,7 +4,8 @@ A configuration is often what `show running-config` printed into a session's log
 no configuration. Lines keep their numbers. A line with control characters becomes what the terminal showed of it in
 the end; a pager's mark (`--More--`) goes, with the blanks that erased it; Junos's prompts and its `{master}` and
 `[edit]` lines are emptied, since in braces they would join the statement after them. Prompts of the systems that
-indent stand at the margin and say nothing, so they stay; so do those of SR OS, which say where the session was.
+indent stand at the margin and say nothing, so they stay; so do those of SR OS, which say where the session was. It
+also tells where the log of one session goes over to another device.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ _MOST_GUESSES = 10
 """Lines that are told; more say nothing that the first ones do not."""
 _ERASING = 9
 """Blanks that stand between Cisco's mark and the line after it where a log has lost the backspaces."""
+_DEVICE_NAME = re.compile(
+    r"^(?:(?:hostname|switchname|set system host-name)[ \t]+|[ \t]?sysname[ \t]+|(?:[ ]{4}|\t)host-name[ \t]+)"
+    r"(?P<name>[^\s;]+)",
+    re.MULTILINE,
+)
+SECOND_DEVICE = (
+    "the configuration of a second device begins here, and its key chains and neighbors join those of the first: give "
+    "each device a file of its own"
+)
 GUESSED = (
     "a pager's mark (--More--) stands in this line, and how far the line was indented is guessed; print the "
     "configuration with `terminal length 0`"
@@ -56,6 +66,16 @@ def without_session(text: str) -> tuple[str, list[int]]:
         return match["blanks"][_ERASING if is_known else 0 :] + rest
 
     return _PROMPT.sub("", _PAGER.sub(without_mark, text)), guessed
+
+
+def second_device(text: str) -> int | None:
+    """The line (from 1) that names another device than the first such line does; None where all are of one."""
+    first: str | None = None
+    for match in _DEVICE_NAME.finditer(text):
+        first = first or match["name"]
+        if match["name"] != first:
+            return text.count("\n", 0, match.start()) + 1
+    return None
 
 
 def _shown(line: str) -> str:

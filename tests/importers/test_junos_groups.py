@@ -176,3 +176,12 @@ def test_no_configuration_grows_without_end(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(store.peers) == 20
     assert sum(peer.local is not None for peer in store.peers) == 10
     assert "groups add more" in warnings_of(store)[0]
+
+
+def test_a_group_that_is_named_twice_has_the_first_place() -> None:
+    groups = "".join(
+        f"{name} {{ protocols {{ bgp {{ group <*> {{ local-address {address}; }} }} }} }}\n"
+        for name, address in (("A", "198.51.100.1"), ("B", "198.51.100.2"))
+    )
+    text = SMALL + f"groups {{ {groups} }} apply-groups [ A B A ];\n"
+    assert sessions(read("junos", text)) == {(None, "192.0.2.1/32"): ("198.51.100.1/32", b"own")}

@@ -64,6 +64,15 @@ class _Tree:
 
 
 @dataclass(frozen=True, slots=True)
+class _GroupPath:
+    """One path of a group's content."""
+
+    words: Path
+    pattern_end: int
+    """One more than where its last pattern stands; 0 where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Application:
     """One group, applied at one place."""
 
@@ -71,12 +80,15 @@ class _Application:
     name: Word
 
 
+_Groups = dict[str, list[_GroupPath]]
+
+
 def with_groups(paths: Sequence[Path], valued: Collection[str]) -> Inherited:
     """The paths with what their groups add, and without `groups` and the statements that apply them.
 
     `valued` are words that a name or a value follows, so that `apply-groups` after one of them is no statement.
     """
-    groups: dict[str, list[Path]] = {}
+    groups: _Groups = {}
     own: list[Path] = []
     applied: list[_Application] = []
     excepted: list[tuple[list[str], str]] = []
@@ -99,7 +111,11 @@ def with_groups(paths: Sequence[Path], valued: Collection[str]) -> Inherited:
     if not applied:
         found.paths = own
         return found
-    # The weakest first: what is sorted in later takes its place.
+    # Each once, and the weakest first: what is sorted in later takes its place.
+    distinct: dict[tuple[str, ...], _Application] = {}
+    for application in applied:
+        distinct.setdefault((*(word.text for word in application.prefix), application.name.text), application)
+    applied = list(distinct.values())
     applied.reverse()
     applied.sort(key=lambda application: len(application.prefix))
     found.missing = [application.name for application in applied if application.name.text not in groups]
@@ -116,6 +132,8 @@ def with_groups(paths: Sequence[Path], valued: Collection[str]) -> Inherited:
                 added.append(path)
                 tree.add(path)
     for application in applied:
+        if found.is_cut:
+            break
         for path in _added_by_patterns(application, groups, tree):
             if len(found.paths) + len(added) >= MOST_INHERITED:
                 found.is_cut = True
@@ -126,32 +144,32 @@ def with_groups(paths: Sequence[Path], valued: Collection[str]) -> Inherited:
     return found
 
 
-def _sort_into_group(path: Path, groups: dict[str, list[Path]], valued: Collection[str], found: Inherited) -> None:
+def _sort_into_group(path: Path, groups: _Groups, valued: Collection[str], found: Inherited) -> None:
     inner = path[2:]
     group = groups.setdefault(path[1].text, [])
     if _statement_at(inner, valued) is None:
-        group.append(inner)
+        patterns = [position for position, word in enumerate(inner) if _is_pattern(word)]
+        group.append(_GroupPath(inner, patterns[-1] + 1 if patterns else 0))
     else:
         found.nested.append(path[1])
 
 
-def _literally_added(application: _Application, groups: dict[str, list[Path]]) -> Iterator[Path]:
+def _literally_added(application: _Application, groups: _Groups) -> Iterator[Path]:
     """What the group says without patterns below the place where it is applied."""
     depth = len(application.prefix)
     for path in groups.get(application.name.text, ()):
-        if _fits(path, application.prefix) and not any(map(_is_pattern, path[depth:])):
-            yield application.prefix + path[depth:]
+        if path.pattern_end <= depth and _fits(path.words, application.prefix):
+            yield application.prefix + path.words[depth:]
 
 
-def _added_by_patterns(application: _Application, groups: dict[str, list[Path]], tree: _Tree) -> Iterator[Path]:
+def _added_by_patterns(application: _Application, groups: _Groups, tree: _Tree) -> Iterator[Path]:
     """What the group says of all names that match its patterns."""
     depth = len(application.prefix)
     for path in groups.get(application.name.text, ()):
-        patterns = [position for position, word in enumerate(path) if position >= depth and _is_pattern(word)]
-        if patterns and patterns[-1] < _LONGEST and _fits(path, application.prefix):
-            end = patterns[-1] + 1
-            for matching in tree.matching(application.prefix + path[depth:end]):
-                yield matching + path[end:]
+        end = path.pattern_end
+        if depth < end <= _LONGEST and _fits(path.words, application.prefix):
+            for matching in tree.matching(application.prefix + path.words[depth:end]):
+                yield matching + path.words[end:]
 
 
 def _fits(path: Path, prefix: Path) -> bool:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is, and nothing of the project.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
 # Shells start what they put into the background with SIGINT ignored, and that is inherited: the programs that the tests
 # start and interrupt would not hear of it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -52,14 +51,12 @@ def test_a_wrong_secret_costs_no_more_on_many_segments_than_on_few(tmp_path: Pat
 
 
 @pytest.mark.parametrize("key", [KEY, CMAC, SHA256], ids=["sha1", "cmac", "sha256"])
-def test_the_search_for_an_mss_takes_under_a_second(key: object, tmp_path: Path) -> None:
+def test_the_search_for_an_mss_tries_each_value_once(key: object, tmp_path: Path) -> None:
     assert isinstance(key, type(KEY))
     told = read_with(Conversation([replace(key, secret=b"another of 16 oc")]).syn(), key)
-    started = time.perf_counter()
     (account,) = accounts_of_told(told, tmp_path)
     assert "H19" in account.ruled_out
-    assert account.macs > MSS_VALUES
-    assert time.perf_counter() - started < 1
+    assert MSS_VALUES < account.macs < MSS_VALUES * 1.1
 
 
 def test_syns_that_are_sent_again_are_searched_once(tmp_path: Path) -> None:

@@ -116,6 +116,10 @@ def test_a_secret_is_in_no_message_however_damaged_the_file_is(
         assert "Canary" not in "\n".join(line for line in told.split("\n") if line.startswith("    "))
 
 
+MOST_SECONDS = 60.0
+"""Of processor time; these take about one."""
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -128,10 +132,10 @@ def test_a_secret_is_in_no_message_however_damaged_the_file_is(
     ids=["indented", "set", "open", "close", "mistakes"],
 )
 def test_absurd_texts_end_soon_and_tell_little(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for importer in ROUTERS:
         assert len(messages(read_or_error(importer, text))) < 20_000
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < MOST_SECONDS
 
 
 @pytest.mark.parametrize("form", test_equal_meaning.WRITERS)

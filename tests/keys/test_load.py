@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from aoinspect.errors import KeyFileError
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
+from tests.effort import calls_of
 from tests.keys.key_texts import KEY, PEER, connection_with, key_with
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -189,9 +189,9 @@ def test_every_shared_key_file_loads_and_only_real_overlaps_are_warned_of() -> N
 
 @needs_shared
 @pytest.mark.shared
-def test_keys_of_2000_peers_load_in_well_under_a_second() -> None:
-    start = time.process_time()
-    store = load_keys([str(SHARED / "captures" / "rr-1000-start.toml")])
-    seconds = time.process_time() - start
-    assert len(store.peers) == 2000
-    assert seconds < 0.9
+def test_keys_of_2000_peers_take_less_than_a_thousand_calls_each() -> None:
+    """Which is a third of a second for all of them."""
+    stores = []
+    calls = calls_of(lambda: stores.append(load_keys([str(SHARED / "captures" / "rr-1000-start.toml")])))
+    assert len(stores[0].peers) == 2000
+    assert calls < 2000 * 1000

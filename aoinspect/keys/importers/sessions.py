@@ -90,6 +90,8 @@ class Sessions:
         self.chains: dict[str, KeyChain] = {}
         self.hidden_chains: dict[str, str] = {}
         """Key chains that are none of TCP-AO -> why, in words that follow "names a key chain that"."""
+        self._used: dict[tuple[str, TcpOptions | None], tuple[KeyChain, tuple[MasterKeyTuple, ...]]] = {}
+        """Key chain and options flag of a session -> its keys, while the chain is this one: many sessions share it."""
 
     def add_chain(self, name: str, mkts: Sequence[MasterKeyTuple], at: int, shown_name: str | None = None) -> None:
         """A key chain with its keys; where the name is there already, they join it.
@@ -113,7 +115,7 @@ class Sessions:
             if chain is None:
                 self._tell_missing(keys.name)
                 return
-            mkts = tuple(_with_options(mkt, keys.tcp_options) for mkt in chain.mkts)
+            mkts = self._keys_of(keys.name.text, chain, keys.tcp_options)
             chain_name: str | None = chain.name
         elif isinstance(keys, Password):
             mkts = (self.draft.md5_key(keys.at, keys.secret),)
@@ -134,6 +136,12 @@ class Sessions:
                 vrf=None if vrf is None else printable(vrf),
             )
         )
+
+    def _keys_of(self, name: str, chain: KeyChain, flag: TcpOptions | None) -> tuple[MasterKeyTuple, ...]:
+        known = self._used.get((name, flag))
+        if known is None or known[0] is not chain:
+            known = self._used[name, flag] = chain, tuple(_with_options(mkt, flag) for mkt in chain.mkts)
+        return known[1]
 
     def _local(self, settings: Settings, remote: Network | None) -> Network | None:
         """The device's address: its configuration's, or else the caller's where that is of the same kind.

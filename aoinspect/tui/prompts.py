@@ -111,10 +111,11 @@ class ChoicePrompt(ModalScreen[str | None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         _ = self.dismiss(event.option.id)
 
-    def on_key(self, event: object) -> None:
-        pressed = getattr(event, "character", None)
+    def on_key(self, event: events.Key) -> None:
         for name, key, _ in self._choices:
-            if key == pressed:
+            if key == event.character:
+                # What is below would take the letter for a key of its own.
+                event.stop()
                 _ = self.dismiss(name)
 
 
@@ -195,7 +196,11 @@ class TextScreen(ModalScreen[str | None]):
     def action_scroll(self, step: int) -> None:
         self.query_one("#text").scroll_relative(y=step, animate=False)
 
-    def on_key(self, event: object) -> None:
-        answer = self._answers.get(getattr(event, "character", None) or "")
+
+
+    def on_key(self, event: events.Key) -> None:
+        answer = self._answers.get(event.character or "")
         if answer is not None:
+            # What is below would take the letter for a key of its own.
+            event.stop()
             _ = self.dismiss(answer)

@@ -6,6 +6,7 @@ need not know of any widget.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -43,6 +44,8 @@ THEMES = ("textual-dark", "textual-light", "without colours")
 Answer = TypeVar("Answer")
 _COUNT_SECONDS = _STATUS_SECONDS = 0.4
 """So often at most numbers that grow are drawn again while nothing else changes: over a slow line that counts."""
+_PATIENCE_SECONDS = 1.0
+"""So long at most a key waits for what the one before it has opened."""
 _SWITCH_SECONDS = 0.0002
 """How long a reading thread may keep the interpreter from the one that answers keys."""
 
@@ -132,6 +135,8 @@ class Shell(App[str | None]):
         self._wanted: tuple[Analysis, int] | None = None
         """The packet that is to be read again: an analysis, and a row of its table."""
         self._is_viewing = False
+        self._entered: View | None = None
+        """The view that was brought up to date when it was shown."""
 
     def compose(self) -> ComposeResult:
         with self._tabs:
@@ -156,7 +161,38 @@ class Shell(App[str | None]):
         """Whoever presses a key goes before whatever is read."""
         if isinstance(event, events.InputEvent):
             self.session.give_way()
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded and self.has_frame:
+            await self._take_typed(event)
+        else:
+            await super().on_event(event)
+
+    async def _take_typed(self, event: events.Key | events.Paste) -> None:
+        """Has a key do all that it does before the next one is looked at.
+
+        Whoever types `/` and a filter at once, or sits at a slow line that brings both together, means the letters for
+        the line that `/` opens. Textual hands each key to what has the focus when it comes.
+        """
+        await _within_patience(self._is_screen_ready)
+        if isinstance(event, events.Key) and not self.is_asking:
+            # Panes know no keys but by the table.
+            if not await self._check_bindings(event.key, priority=True):
+                await self._check_bindings(event.key)
+            return
+        focused, screen = self.focused, self.screen
         await super().on_event(event)
+        if focused is None or screen is not self.screen:
+            return
+        # What a key does may be told to the widgets around in messages of its own; those are behind it in the queues.
+        around = [focused, *(node for node in focused.ancestors if isinstance(node, Widget))]
+        for pump in around * 2:
+            is_done = asyncio.Event()
+            if not pump.is_running or not pump.call_later(is_done.set):
+                return
+            await _within_patience(is_done.is_set)
+
+    def _is_screen_ready(self) -> bool:
+        """Whether keys would reach what the screen that is on top is there for."""
+        return not self.is_asking or self.screen.focused is not None
 
     def on_unmount(self) -> None:
         self.has_frame = False
@@ -322,6 +358,11 @@ class Shell(App[str | None]):
         then()
         self.tick()
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a question, or a text to read, is before the views."""
+        return len(self.screen_stack) > 1
+
     def ask(self, screen: Screen[Answer], then: Callable[[Answer | None], None] | None = None) -> None:
         """Shows a screen with a question; `then` gets the answer."""
         _ = self.push_screen(screen, then)
@@ -393,10 +434,11 @@ class Shell(App[str | None]):
         self._tabs.active = name
         self.screen.minimize()
         self._enter_view()
-        self._main_pane.focus()
+        self.screen.set_focus(self._main_pane)
 
     def _enter_view(self) -> None:
         """What is chosen elsewhere is chosen here."""
+        self._entered = self.view
         self.refresh_view()
         if self.view is View.TIMELINE:
             self.timeline.follow_session()
@@ -407,7 +449,9 @@ class Shell(App[str | None]):
 
     def on_tabbed_content_tab_activated(self) -> None:
         """A tab was clicked, or chosen by its number."""
-        self._enter_view()
+        if self.view is not self._entered:
+            # Whoever came by a number has done something there meanwhile, perhaps.
+            self._enter_view()
         if self.focused is None or self._views[self.view] not in self.focused.ancestors:
             self.screen.set_focus(self._main_pane)
 
@@ -426,6 +470,13 @@ class Shell(App[str | None]):
         self.refresh(layout=True, repaint=True)
         self.screen.refresh(layout=True)
         self.notify(following, title="theme", timeout=2)
+
+
+async def _within_patience(condition: Callable[[], bool]) -> None:
+    """Waits until something holds, but not for long where it does not."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        await asyncio.sleep(0)
 
 
 def printable_lines(text: str) -> str:

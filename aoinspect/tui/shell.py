@@ -7,6 +7,7 @@ need not know of any widget.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -44,6 +45,11 @@ THEMES = ("textual-dark", "textual-light", "without colours")
 Answer = TypeVar("Answer")
 _COUNT_SECONDS = _STATUS_SECONDS = 0.4
 """So often at most numbers that grow are drawn again while nothing else changes: over a slow line that counts."""
+_ENDING_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGHUP")
+    if hasattr(signal, name)  # Windows has no SIGHUP.
+]
 _PATIENCE_SECONDS = 1.0
 """So long at most a key waits for what the one before it has opened."""
 _SWITCH_SECONDS = 0.0002
@@ -137,6 +143,8 @@ class Shell(App[str | None]):
         self._is_viewing = False
         self._entered: View | None = None
         """The view that was brought up to date when it was shown."""
+        self.ended_by: int | None = None
+        """The signal that ended the program."""
 
     def compose(self) -> ComposeResult:
         with self._tabs:
@@ -155,6 +163,11 @@ class Shell(App[str | None]):
         self.theme = THEMES[0]
         self.action_view(View.CONNECTIONS.value)
         self.set_interval(TICK_SECONDS, self.tick)
+        loop = asyncio.get_running_loop()
+        for number in _ENDING_SIGNALS:
+            # Not everywhere, and not in a thread of somebody else's program.
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self._end_by, number)
         self.run_worker(self._read, thread=True, group="read")
 
     async def on_event(self, event: events.Event) -> None:
@@ -197,6 +210,11 @@ class Shell(App[str | None]):
     def on_unmount(self) -> None:
         self.has_frame = False
         self.session.close()
+
+    def _end_by(self, number: int) -> None:
+        """Leaves as by `q`, so that the terminal is as it was and nothing of a pipe stays in a temporary file."""
+        self.ended_by = number
+        self.exit()
 
     def _fatal_error(self) -> None:
         """Leaves without Textual's traceback, which shows local variables: they may hold secrets."""

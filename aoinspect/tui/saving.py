@@ -140,7 +140,7 @@ def save_annotated(session: Session, path: str, progress: Progress, *, replaces:
 
     _refuse_existing(path, replaces=replaces)
     analysis = session.analysis
-    with analysis.lock:
+    with analysis.held():
         comments = comments_of(analysis.analyzer)
     output = WholeFile(path, [analysis.path], replaces=replaces)
     with RewritableSource(analysis.path) as source, output:

@@ -7,11 +7,13 @@ need not know of any widget.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -54,6 +56,23 @@ _PATIENCE_SECONDS = 1.0
 """So long at most a key waits for what the one before it has opened."""
 _SWITCH_SECONDS = 0.0002
 """How long a reading thread may keep the interpreter from the one that answers keys."""
+
+
+@dataclass(eq=False, slots=True)
+class Activity:
+    """Something that goes on beside the keys."""
+
+    words: str
+    """What the status line says of it; "" for what takes a moment."""
+    can_be_stopped: bool = False
+    """Escape stops it."""
+    is_cancelled: bool = False
+    """It has been stopped, and notices when it looks next."""
+
+    def go_on(self) -> None:
+        """KeyboardInterrupt where it has been stopped."""
+        if self.is_cancelled:
+            raise KeyboardInterrupt
 
 
 class ActionProvider(Provider):
@@ -136,8 +155,8 @@ class Shell(App[str | None]):
         self._shown_report: object = None
         self._shown_change = ""
         self._stale: set[View] = set(View)
-        self._activity = ""
-        self._tasks = 0
+        self._activities: list[Activity] = []
+        """What goes on, the latest last."""
         self._wanted: tuple[Analysis, int] | None = None
         """The packet that is to be read again: an analysis, and a row of its table."""
         self._is_viewing = False
@@ -209,6 +228,9 @@ class Shell(App[str | None]):
 
     def on_unmount(self) -> None:
         self.has_frame = False
+        # The program ends when all that goes on beside the keys has ended.
+        for activity in self._activities:
+            activity.is_cancelled = True
         self.session.close()
 
     def _end_by(self, number: int) -> None:
@@ -284,14 +306,24 @@ class Shell(App[str | None]):
         """The status line, where it says something new; numbers that run are not told ten times a second."""
         now = time.monotonic()
         is_running = not self.session.analysis.is_finished or self.session.pending is not None
-        state = self.session.last_change, self.session.visible, self._activity.partition(":")[0], is_running
+        words = self._activity_words
+        state = self.session.last_change, self.session.visible, words.partition(":")[0], is_running
         if state == self._status_state and now < self._status_due:
             return
-        status = status_text(self.session, self._activity)
+        status = status_text(self.session, words)
+        status.truncate(max(1, self.size.width), overflow="ellipsis")
         self._status_state, self._status_due = state, now + _STATUS_SECONDS
         if status != self._shown_status or status.plain != self._shown_status.plain:
             self._shown_status = status
             self._status_line.update(status, layout=False)
+
+    @property
+    def _activity_words(self) -> str:
+        """What the status line says of what goes on."""
+        told = next((one for one in reversed(self._activities) if one.words), None)
+        if told is None:
+            return ""
+        return told.words + (" (escape stops)" if told.can_be_stopped else "")
 
     def refresh_view(self) -> None:
         """Brings the shown view up to date, if it is not."""
@@ -328,7 +360,7 @@ class Shell(App[str | None]):
     def hand_over(self, call: Callable[..., object], *arguments: object) -> None:
         """Has the thread of the application call something, unless it is leaving."""
         if self.has_frame and self.is_running:
-            with suppress(RuntimeError):  # It left meanwhile.
+            with suppress(RuntimeError, concurrent.futures.CancelledError):  # It left meanwhile.
                 self.call_from_thread(call, *arguments)
 
     def _switch(self, change: Callable[[], None]) -> bool:
@@ -344,22 +376,35 @@ class Shell(App[str | None]):
         self.hand_over(apply)
         return is_done
 
-    def work(self, activity: str, task: Callable[[], object], then: Callable[[object], None]) -> None:
+    def work(self, activity: Activity | str, task: Callable[[], object], then: Callable[[object], None]) -> None:
         """Does `task` in a thread; `then` is called with what it gave, or the problem is told."""
+        going_on = Activity(activity) if isinstance(activity, str) else activity
 
         def run() -> None:
             try:
                 outcome = task()
             except AoinspectError as error:
-                self.hand_over(self._end_work, partial(self.tell_problem, error))
+                self.hand_over(self._end_work, going_on, partial(self.tell_problem, error))
             except OSError as error:
-                self.hand_over(self._end_work, partial(self.tell_problem, CaptureError(str(error))))
+                self.hand_over(self._end_work, going_on, partial(self.tell_problem, CaptureError(str(error))))
+            except KeyboardInterrupt:
+                self.hand_over(self._end_work, going_on, partial(self.notify, f"{going_on.words}: stopped"))
             else:
-                self.hand_over(self._end_work, partial(then, outcome))
+                self.hand_over(self._end_work, going_on, partial(then, outcome))
 
-        self._activity = activity
-        self._tasks += 1
+        self._activities.append(going_on)
         self.run_worker(run, thread=True, group="work")
+
+    def goes_on(self, words: str) -> bool:
+        """Whether something whose words begin so goes on."""
+        return any(one.words.startswith(words) for one in self._activities)
+
+    def stop_activity(self) -> bool:
+        """Stops the latest of what can be stopped; whether there was any."""
+        stopped = next((one for one in reversed(self._activities) if one.can_be_stopped and not one.is_cancelled), None)
+        if stopped is not None:
+            stopped.is_cancelled = True
+        return stopped is not None
 
     @property
     def is_busy(self) -> bool:
@@ -368,11 +413,10 @@ class Shell(App[str | None]):
         session = self.session
         analysis, visible = session.analysis, session.visible
         known = analysis, visible, len(visible), (analysis.report, analysis.is_finished)
-        return bool(self._tasks) or self._is_viewing or self._wanted is not None or shown != known
+        return bool(self._activities) or self._is_viewing or self._wanted is not None or shown != known
 
-    def _end_work(self, then: Callable[[], None]) -> None:
-        self._tasks -= 1
-        self._activity = ""
+    def _end_work(self, activity: Activity, then: Callable[[], None]) -> None:
+        self._activities.remove(activity)
         then()
         self.tick()
 

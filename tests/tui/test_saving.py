@@ -114,7 +114,7 @@ def test_saving_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
         async with running(sample_session("inject")) as (app, pilot):
             entry = next(entry for entry in SAVINGS if entry.key == "p")
             app._save(entry, str(tmp_path / "never.pcap"), replaces=False)
-            app._is_cancelled = True
+            app.action_cancel()
             await press(pilot, "1")
             assert any("cancelled" in message for message in messages(app))
 

@@ -6,6 +6,7 @@ Each action asks the session, in a thread where that may take a while, and shows
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -125,7 +126,7 @@ class InspectApp(Navigation):
             if path:
                 self.work(
                     "loading keys",
-                    lambda: combine(self._read_keys([path])),
+                    lambda: combine(self._read_keys([os.path.expanduser(path)])),
                     lambda store: self._check(cast(KeyStore, store)),
                 )
 
@@ -224,6 +225,7 @@ class InspectApp(Navigation):
             self.ask(question, lambda path: None if path is None else self._save(entry, path, replaces=False))
 
     def _save(self, entry: Saving, path: str, *, replaces: bool) -> None:
+        path = os.path.expanduser(path)
         activity = Activity("saving", can_be_stopped=True)
 
         def progress(reader: CaptureReader) -> None:
@@ -232,8 +234,10 @@ class InspectApp(Navigation):
             activity.go_on()
 
         def task() -> object:
+            is_whole = self.session.analysis.is_finished or not entry.tells_what_was_read
             try:
-                return entry.write(self.session, path, replaces, progress)
+                told = entry.write(self.session, path, replaces, progress)
+                return told if is_whole else f"{told}; reading goes on, and it has what was read by then"
             except FileExistsAlreadyError as error:
                 return error
             except KeyboardInterrupt:

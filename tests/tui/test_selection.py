@@ -136,6 +136,13 @@ def test_a_click_on_the_timeline_an_octet_and_a_node() -> None:
     drive(check)
 
 
+def is_at_rest(drawn: list[object]) -> bool:
+    """Whether nothing was drawn since this was asked last."""
+    was_drawn = bool(drawn)
+    drawn.clear()
+    return not was_drawn
+
+
 def test_nothing_is_drawn_again_while_nothing_changes() -> None:
     async def walk() -> None:
         async with running(sample_session("inject")) as (app, pilot):
@@ -150,11 +157,10 @@ def test_nothing_is_drawn_again_while_nothing_changes() -> None:
             app._display = noting  # type: ignore[method-assign]
             for key in "12345":
                 await press(pilot, key)
-                await pilot.pause(0.3)
-                drawn.clear()
+                await until(pilot, lambda: is_at_rest(drawn))
                 for _ in range(5):
                     app.tick()
-                    await asyncio.sleep(0.05)
+                    await pilot.pause()
                 assert drawn == []
 
     asyncio.run(walk())

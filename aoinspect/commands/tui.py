@@ -16,6 +16,9 @@ from aoinspect.errors import CaptureError
 _GARBAGE_AFTER = 20_000
 """New objects between two looks for garbage. A report makes many that live; looking for garbage stops all threads."""
 
+_ENDED_BY_SIGNAL = 128
+"""With the signal's number the exit status, as shells have it."""
+
 
 def add(commands: Commands[argparse.ArgumentParser], shared: SharedParts) -> argparse.ArgumentParser:
     """Adds the command to `commands`; its parser, for further arguments."""
@@ -64,4 +67,4 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
         raise app.crash
     if problem is not None:
         raise CaptureError(problem)
-    return 0
+    return 0 if app.ended_by is None else _ENDED_BY_SIGNAL + app.ended_by

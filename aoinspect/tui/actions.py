@@ -88,7 +88,12 @@ ACTIONS = (
     Action("focus_previous", ("shift+tab",), "Previous pane", "go to the pane before"),
     Action("maximise", ("backslash",), "Maximise pane", "give the whole screen to a pane, and back"),
     Action("next_theme", ("T",), "Theme", "dark, light, without colours"),
-    Action("cancel", ("escape",), "Cancel", "stop reading, checking or searching; leave a maximised pane"),
+    Action(
+        "cancel",
+        ("escape",),
+        "Cancel",
+        "stop what goes on: saving, searching, explaining, checking, reading; leave a maximised pane",
+    ),
     Action("command_palette", ("ctrl+p",), "Command palette", "every action by its name"),
     Action("help", ("question_mark", "f1"), "Help", "all keys", (), True),
     Action("quit", ("q", "ctrl+q"), "Quit", "end the program", (), True),

@@ -1,16 +1,16 @@
 """One pass over the capture under one set of keys, and what is known of it so far.
 
 A pass runs in a thread of its own (`run`) and may be looked at all the while. Whoever asks the engine's objects for
-more than the table's columns does so while holding `lock`, between two batches, and never from the thread that answers
-keys.
+more than the table's columns does so while holding them (`held`), between two batches, and never from the thread that
+answers keys. Nobody waits for a pass to be closed: who holds it or reads closes its files when that is over.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aoinspect.engine.recovery import Recovery
 
 BATCH_FRAMES = 2048
-"""Frames that are judged at once: some 20 ms, so that whoever waits for `lock` does not wait long."""
+"""Frames that are judged at once: some 20 ms, so that whoever wants to hold the pass does not wait long."""
 _GIVE_WAY_SECONDS = 0.06
 """So long reading stands still when a key was pressed: drawing what it does must not share the interpreter."""
 _STEP_ASIDE_SECONDS = 0.001
@@ -77,7 +77,7 @@ class Analysis:
         self.analyzer = Analyzer(store, registry, count_streams=count_streams)
         self.table = ListedTable()
         self.analyzer.table = self.table
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
         self.context = FilterContext(self.analyzer)
         self.report: Report | None = None
         self.activity: dict[int, tuple[int, ...]] = {}
@@ -91,8 +91,10 @@ class Analysis:
         self._lookup: CaptureReader | None = None
         self._is_stopped = False
         self._is_closed = False
+        self._is_reading = False
         self._quiet_until = 0.0
-        self._is_view_wanted = False
+        self._waiting: set[int] = set()
+        """Threads that wait to hold the pass."""
         self._reported_frames = -1
         self._report_due = 0.0
         self._opened = ExitStack()
@@ -104,13 +106,32 @@ class Analysis:
 
         CaptureError where it cannot be opened.
         """
-        reader = self._open(tell)
-        with self.lock:
+        self._is_reading = True
+        try:
+            self._read(tell)
+        finally:
+            self._is_reading = False
+            self._close_if_unused()
+
+    def _read(self, tell: Tell) -> None:
+        try:
+            reader = self._open(tell)
+        except CaptureError:
+            if not self._is_stopped:
+                raise
+            # Stopped before a pipe had brought as much as a file's header.
+            with self._lock:
+                self.analyzer.totals.is_interrupted = True
+                self.is_finished = True
+                self._make_report()
+            tell()
+            return
+        with self._lock:
             self._reader = reader
             self.size = reader.size
             counts = self.analyzer.begin_capture(self.name, reader.interfaces)
         for batch in reader.batches():
-            with self.lock:
+            with self._lock:
                 self.analyzer.feed(batch)
                 self.octets_read = reader.octets_read
                 if self._is_report_due():
@@ -120,7 +141,9 @@ class Analysis:
                 break
             # A batch is read in any case, so that a key which is held down does not end all progress.
             time.sleep(max(0.0, self._quiet_until - time.monotonic()))
-        with self.lock:
+        if self._is_closed:
+            return
+        with self._lock:
             self.analyzer.finish_capture(None if self._spool is not None else reader.frame_at)
             counts.damage = reader.damage
             if self._is_stopped:
@@ -136,11 +159,14 @@ class Analysis:
         self._quiet_until = time.monotonic() + _GIVE_WAY_SECONDS
 
     def step_aside(self) -> None:
-        """Lets a packet be looked at; for who holds `lock` for long, once everything is read."""
-        if self.is_finished and self._is_view_wanted:
-            self.lock.release()
+        """Lets a packet be looked at, or the list be filtered; for who holds the pass for long.
+
+        Not before everything is read: reading on would change what is worked with.
+        """
+        if self.is_finished and self._waiting:
+            self._lock.release()
             time.sleep(_STEP_ASIDE_SECONDS)
-            self.lock.acquire()
+            self._lock.acquire()
 
     def stop(self) -> None:
         """Ends the reading after the batch under way."""
@@ -150,14 +176,38 @@ class Analysis:
     def is_stopped(self) -> bool:
         return self._is_stopped
 
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps all other threads from the engine's objects. A pass that is closed meanwhile stays open that long."""
+        thread = threading.get_ident()
+        self._waiting.add(thread)
+        try:
+            with self._lock:
+                self._waiting.discard(thread)
+                yield
+        finally:
+            self._close_if_unused()
+
     def close(self) -> None:
-        """Stops, and closes what was opened."""
+        """Stops, and closes what was opened: at once, or when nobody reads or holds it any more. Waits for nobody."""
         self.stop()
-        with self.lock:
-            self._is_closed = True
-            self._opened.close()
-            if self._lookup is not None:
-                self._lookup.close()
+        self._is_closed = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        # Whoever has the lock comes here afterwards, and so does who reads.
+        if self._is_closed and self._lock.acquire(blocking=False):
+            try:
+                if not self._is_reading:
+                    self._opened.close()
+                    if self._lookup is not None:
+                        self._lookup.close()
+            finally:
+                self._lock.release()
 
     def _open(self, tell: Tell) -> CaptureReader:
         if self._spool is None:
@@ -165,9 +215,8 @@ class Analysis:
 
         def idle() -> None:
             # Nothing comes for now: what has come is to be seen as a whole.
-            with self.lock:
-                if self.analyzer.captures and self.analyzer.totals.frames != self._reported_frames:
-                    self._make_report()
+            with self._lock:
+                self.refresh_report()
             tell()
 
         stream = self._opened.enter_context(FollowingStream(self._spool, self.name, idle, lambda: self._is_stopped))
@@ -203,13 +252,16 @@ class Analysis:
         bins = counts.reshape(-1, ACTIVITY_BINS).tolist()
         return {connection: tuple(own) for connection, own in enumerate(bins)}
 
+    def refresh_report(self) -> None:
+        """Has the report tell all that was read; for who holds the pass."""
+        if self.analyzer.captures and self.analyzer.totals.frames != self._reported_frames:
+            self._make_report()
+
     # One packet.
 
     def view(self, row: int) -> FrameView:
         """Everything about the packet of a row of the table; CaptureError where it cannot be read again."""
-        self._is_view_wanted = True
-        with self.lock, CaptureSource(self.path) as source:
-            self._is_view_wanted = False
+        with self.held(), CaptureSource(self.path) as source:
             if self._is_closed:
                 raise CaptureError(f"{self.name}: closed")
             offset = int(self.table.rows.offset[row])

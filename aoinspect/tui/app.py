@@ -6,6 +6,7 @@ Each action asks the session, in a thread where that may take a while, and shows
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -17,18 +18,22 @@ from aoinspect.errors import AoinspectError
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
 from aoinspect.tui.actions import View
+from aoinspect.tui.analysis import Analysis
 from aoinspect.tui.help_text import help_text
 from aoinspect.tui.key_edits import KeyDraft, draft_of, joined, with_added_key, with_edited_key
 from aoinspect.tui.navigation import Navigation
 from aoinspect.tui.prompts import ChoicePrompt, KeyPrompt, LinePrompt, TextScreen
 from aoinspect.tui.save_menu import SAVINGS, Saving
 from aoinspect.tui.saving import FileExistsAlreadyError
-from aoinspect.tui.session import Session
+from aoinspect.tui.session import CANCELLED, Session
+from aoinspect.tui.shell import Activity
 
 if TYPE_CHECKING:
     from aoinspect.engine.explain import Account
     from aoinspect.engine.recovery import Recovery
 
+EXPLAINING = "explaining"
+SEARCHING = "searching ISNs"
 _YES_NO = (("yes", "y", "yes"), ("no", "n", "no"))
 
 
@@ -49,12 +54,26 @@ class InspectApp(Navigation):
         if connection is None:
             self.notify("no connection is chosen", severity="warning")
             return
-        self.work("explaining", lambda: self.session.explain(connection), self._show_account)
+        if self.goes_on(EXPLAINING):
+            self.notify("explaining goes on; escape stops it", severity="warning")
+            return
+        under = self.session.analysis
+        activity = Activity(EXPLAINING, can_be_stopped=True)
+        self.work(
+            activity,
+            lambda: self.session.explain(connection, activity.go_on),
+            lambda account: self._show_account(cast("Account", account), connection, under),
+        )
 
-    def _show_account(self, outcome: object) -> None:
-        account = cast("Account", outcome)
-        screen = TextScreen(self._account_text(account), [("A", "apply")])
-        self.ask(screen, lambda answer: self.action_apply_correction() if answer == "apply" else None)
+    def _show_account(self, account: Account, connection: int, under: Analysis) -> None:
+        if under is not self.session.analysis:
+            self.notify("other keys came meanwhile; e explains again", severity="warning")
+        elif self.is_asking:
+            # Whoever types something does not want the letters to go elsewhere.
+            self.notify(f"connection #{connection} is explained: e shows it")
+        else:
+            screen = TextScreen(self._account_text(account), [("A", "apply")])
+            self.ask(screen, lambda answer: self._apply_correction(connection) if answer == "apply" else None)
 
     def _account_text(self, account: Account) -> Text:
         from aoinspect.report.explain_text import print_accounts
@@ -73,13 +92,25 @@ class InspectApp(Navigation):
     def action_apply_correction(self) -> None:
         connection = self.session.connection
         if connection is not None:
-            self.work(
-                "explaining", lambda: self.session.corrected(connection), lambda keys: self._check(cast(KeyStore, keys))
-            )
+            self._apply_correction(connection)
+
+    def _apply_correction(self, connection: int) -> None:
+        activity = Activity(EXPLAINING, can_be_stopped=True)
+        self.work(
+            activity,
+            lambda: self.session.corrected(connection, activity.go_on),
+            lambda keys: self._check(cast(KeyStore, keys)),
+        )
 
     def _check(self, store: KeyStore, recovery: Recovery | None = None) -> None:
-        self.session.last_change = ""
-        self.work("", lambda: self.session.check_again(store, self._tell, recovery=recovery), lambda _: None)
+        session = self.session
+        session.last_change = ""
+
+        def tell(told: object) -> None:
+            if told == CANCELLED:
+                self.notify(CANCELLED, severity="warning")
+
+        self.work("", lambda: session.check_again(store, self._tell, recovery=recovery), tell)
 
     def action_load_keys(self) -> None:
         self._ask_for_keys("check again with this key file or router configuration instead", lambda store: store)
@@ -87,7 +118,7 @@ class InspectApp(Navigation):
     def action_add_keys(self) -> None:
         self._ask_for_keys(
             "check again with this key file or router configuration as well",
-            lambda store: joined(self.session.store, store),
+            lambda store: joined(self.session.latest_store, store),
         )
 
     def _ask_for_keys(self, question: str, combine: Callable[[KeyStore], KeyStore]) -> None:
@@ -95,7 +126,7 @@ class InspectApp(Navigation):
             if path:
                 self.work(
                     "loading keys",
-                    lambda: combine(self._read_keys([path])),
+                    lambda: combine(self._read_keys([os.path.expanduser(path)])),
                     lambda store: self._check(cast(KeyStore, store)),
                 )
 
@@ -119,14 +150,14 @@ class InspectApp(Navigation):
         self._ask_for_key(
             f"key {mkt.name}",
             draft_of(mkt),
-            lambda draft: with_edited_key(self.session.store, mkt, draft),
+            lambda draft: with_edited_key(self.session.latest_store, mkt, draft),
             is_new=False,
         )
 
     def action_new_key(self) -> None:
         chosen = self.session.connection_of(self.session.connection)
         draft = KeyDraft() if chosen is None else KeyDraft(local=chosen.a.address, remote=chosen.b.address)
-        self._ask_for_key("new key", draft, lambda typed: with_added_key(self.session.store, typed), is_new=True)
+        self._ask_for_key("new key", draft, lambda typed: with_added_key(self.session.latest_store, typed), is_new=True)
 
     def _ask_for_key(self, title: str, draft: KeyDraft, make: Callable[[KeyDraft], KeyStore], *, is_new: bool) -> None:
         def check(typed: KeyDraft) -> str:
@@ -137,18 +168,27 @@ class InspectApp(Navigation):
             return ""
 
         def take(typed: KeyDraft | None) -> None:
-            if typed is not None:
-                self._check(make(typed))
+            if typed is None:
+                return
+            try:
+                store = make(typed)
+            except AoinspectError as error:
+                # Other keys came since it was asked for.
+                self.tell_problem(error)
+            else:
+                self._check(store)
 
         self.ask(KeyPrompt(title, draft, check=check, is_new=is_new), take)
 
     def action_recover(self) -> None:
-        self._is_cancelled = False
+        if self.goes_on(SEARCHING):
+            self.notify("the search goes on; escape stops it", severity="warning")
+            return
+        activity = Activity(SEARCHING, can_be_stopped=True)
 
         def progress(tried: int, budget: int) -> None:
-            self._activity = f"searching ISNs: {tried:,} of {budget:,} candidates (escape stops)"
-            if self._is_cancelled:
-                raise KeyboardInterrupt
+            activity.words = f"{SEARCHING}: {tried:,} of {budget:,} candidates"
+            activity.go_on()
 
         def take(outcome: object) -> None:
             store, recovery, told = cast("tuple[KeyStore, Recovery | None, str]", outcome)
@@ -156,16 +196,14 @@ class InspectApp(Navigation):
             if recovery is not None and recovery.found:
                 self._check(store, recovery)
 
-        self.work("searching ISNs", lambda: self.session.recover(progress), take)
-
-    _is_cancelled = False
+        self.work(activity, lambda: self.session.recover(progress), take)
 
     def action_cancel(self) -> None:
         session = self.session
         if self.screen.maximized is not None:
             self.screen.minimize()
-        elif "escape stops" in self._activity:
-            self._is_cancelled = True
+        elif self.stop_activity():
+            pass
         elif session.pending is not None:
             session.pending.stop()
         elif not session.analysis.is_finished:
@@ -187,17 +225,19 @@ class InspectApp(Navigation):
             self.ask(question, lambda path: None if path is None else self._save(entry, path, replaces=False))
 
     def _save(self, entry: Saving, path: str, *, replaces: bool) -> None:
-        self._is_cancelled = False
+        path = os.path.expanduser(path)
+        activity = Activity("saving", can_be_stopped=True)
 
         def progress(reader: CaptureReader) -> None:
             share = "" if not reader.size else f" {int(100 * reader.octets_read / reader.size)} %"
-            self._activity = f"saving{share} (escape stops)"
-            if self._is_cancelled:
-                raise KeyboardInterrupt
+            activity.words = f"saving{share}"
+            activity.go_on()
 
         def task() -> object:
+            is_whole = self.session.analysis.is_finished or not entry.tells_what_was_read
             try:
-                return entry.write(self.session, path, replaces, progress)
+                told = entry.write(self.session, path, replaces, progress)
+                return told if is_whole else f"{told}; reading goes on, and it has what was read by then"
             except FileExistsAlreadyError as error:
                 return error
             except KeyboardInterrupt:
@@ -212,7 +252,7 @@ class InspectApp(Navigation):
             else:
                 self.notify(str(outcome), title="save", markup=False)
 
-        self.work("saving", task, then)
+        self.work(activity, task, then)
 
     def action_help(self) -> None:
         self.ask(TextScreen(help_text()))

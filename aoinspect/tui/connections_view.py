@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -10,6 +11,7 @@ from aoinspect.engine.results import ConnectionResult
 from aoinspect.engine.verdicts import Verdict
 from aoinspect.report.layout import printable
 from aoinspect.report.model import Report
+from aoinspect.tui.cells import counted, frames_text, padded
 from aoinspect.tui.connection_facts import application_of, first_failure, keys_in_use, sparkline, state_of
 from aoinspect.tui.line_list import LineList
 from aoinspect.tui.session import Session
@@ -69,7 +71,7 @@ class ConnectionsView(Vertical):
         ]
         names = ("#", "connection", "app", "state", "pkts", "keys")
         number, ends, app, state, count, keys = (
-            max([len(name), *(len(line[column]) for line in words)]) for column, name in enumerate(names)
+            max([len(name), *(cell_len(line[column]) for line in words)]) for column, name in enumerate(names)
         )
         return number, ends, app, state, count, keys
 
@@ -107,7 +109,7 @@ class ConnectionsView(Vertical):
             f"{connection.id:>{number}} {_ends(connection):<{ends}} ",
             f"{application_of(connection, session.registry):<{app}} {state_of(connection):<{state}} ",
             f"{sum(counts.values()):>{count}} {numbers} {'-' if failure is None else failure[1]:>6} ",
-            f"{keys_in_use(connection):<{keys}} {sparkline(session.analysis.activity.get(connection.id, ()))}",
+            f"{padded(keys_in_use(connection), keys)} {sparkline(session.analysis.activity.get(connection.id, ()))}",
         )
 
     def _tell_facts(self) -> None:
@@ -130,8 +132,8 @@ def _facts(connection: ConnectionResult, report: Report) -> Text:
     reasons = ", ".join(f"{count} {reason}" for reason, count in connection.reasons.items() if reason != "none")
     words = [
         f"#{connection.id} {_ends(connection)}: {counts}" + (f" ({reasons})" if reasons else ""),
-        f"frames {connection.first_frame}–{connection.last_frame}, ISNs from {connection.isn_source.word}, "
-        f"{len(connection.transitions)} changes of keys"
+        f"{frames_text(connection.first_frame, connection.last_frame)}, ISNs from {connection.isn_source.word}, "
+        f"{counted(len(connection.transitions), 'change')} of keys"
         + (f", VRF {printable(', '.join(connection.vrfs))}" if connection.vrfs else ""),
     ]
     if report.has_keys and not connection.is_covered:

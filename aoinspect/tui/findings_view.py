@@ -41,12 +41,15 @@ class FindingsView(Vertical):
         return self._findings[self.list.cursor] if self.list.cursor < len(self._findings) else None
 
     def refresh_session(self) -> None:
-        """Shows the findings as known by now."""
+        """Shows the findings as known by now; the cursor stays on its finding."""
+        chosen = self.chosen
         report = self._session.analysis.report
         found = () if report is None else report.findings
         self._findings = sorted(found, key=lambda finding: _ORDER.index(finding.severity))
-        self.list.empty_text = "nothing was found"
-        self.list.show(len(self._findings), self._line)
+        is_whole = self._session.analysis.is_finished
+        self.list.empty_text = "nothing was found" if is_whole else "nothing was found yet"
+        places = [place for place, finding in enumerate(self._findings) if chosen and _is_same(finding, chosen)]
+        self.list.show(len(self._findings), self._line, cursor=places[0] if places else None)
         self._tell_details()
 
     def on_line_list_moved(self) -> None:
@@ -83,3 +86,8 @@ class FindingsView(Vertical):
             ):
                 details.append(label, "bold").append(f"{printable(words)}\n")
         self.query_one("#finding-facts", TextPane).show(details)
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    """Whether both are about one thing, of which more may be known by now."""
+    return (one.ident, one.connection, one.frame) == (other.ident, other.connection, other.frame)

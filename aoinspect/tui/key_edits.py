@@ -57,6 +57,9 @@ def with_edited_key(store: KeyStore, old: MasterKeyTuple, draft: KeyDraft) -> Ke
         accept_lifetime=old.accept_lifetime,
     )
 
+    if not any(_identity(mkt) == _identity(old) for peer in store.peers for mkt in peer.mkts):
+        raise KeyFileError("this key is not among the keys any more: choose one again")
+
     def put(mkt: MasterKeyTuple) -> MasterKeyTuple:
         if _identity(mkt) != _identity(old):
             return mkt

@@ -13,6 +13,7 @@ from aoinspect.engine.verdicts import Method
 from aoinspect.report.layout import printable
 from aoinspect.report.model import iso_time
 from aoinspect.tui.analysis import Analysis
+from aoinspect.tui.cells import counted, frames_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,10 @@ class KeyUse:
     """One MKT with its use, or one KeyID of one sender that no MKT has."""
 
     mkt: MasterKeyTuple | None
-    label: str
+    name: str
+    ids: str
+    words: str
+    """Algorithm, and how often it was used."""
     connection: int | None
     """The first connection that used it."""
     first_frame: int | None
@@ -30,6 +34,13 @@ class KeyUse:
     """Everything else, in lines."""
     filter_text: str
     """The filter that selects its packets."""
+
+    def is_same(self, other: KeyUse) -> bool:
+        """Whether both are about one key, however often it was used by then."""
+        mine, its = self.mkt, other.mkt
+        if mine is None or its is None:
+            return (mine, self.filter_text) == (its, other.filter_text)
+        return (mine.name, mine.origin) == (its.name, its.origin)
 
 
 def key_uses(analysis: Analysis) -> tuple[KeyUse, ...]:
@@ -57,7 +68,6 @@ def _mkt_use(
     segments = sum(run.verified for _, run in used)
     secret = "" if mkt.is_keyed else ", no secret"
     count = f"{segments} verified" if used else "never used"
-    label = f"{printable(mkt.name):<16} {ids:<8} {mkt.algorithm.name:<20} {count}{secret}"
     details = [f"{printable(str(mkt.origin))}: MAC of {mkt.mac_length} octets, tcp-options {mkt.tcp_options.value}"]
     if mkt.logged is not None:
         details.append("its traffic keys are told by a log, which does not hold its secret")
@@ -69,7 +79,9 @@ def _mkt_use(
     first = used[0] if used else None
     return KeyUse(
         mkt,
-        label,
+        printable(mkt.name),
+        ids,
+        f"{mkt.algorithm.name:<20} {count}{secret}",
         None if first is None else first[0].id,
         None if first is None else first[1].first_frame,
         segments,
@@ -97,7 +109,8 @@ def _run_words(connection: ConnectionResult, run: KeyRun) -> str:
     ends = f"{a} → {b}" if run.direction == DIRECTIONS[0] else f"{b} → {a}"
     key_id = "MD5" if run.method is Method.MD5 else f"KeyID {run.key_id}, next {run.rnext_key_id}"
     return (
-        f"#{connection.id} {ends}: {key_id}, {run.segments} segments in frames {run.first_frame}–{run.last_frame}, "
+        f"#{connection.id} {ends}: {key_id}, {counted(run.segments, 'segment')} in "
+        f"{frames_text(run.first_frame, run.last_frame)}, "
         f"{_moment(run.first_time_ns)} to {_moment(run.last_time_ns)[11:]}"
     )
 
@@ -118,8 +131,9 @@ def _outside_lifetimes(index: int, used: list[tuple[ConnectionResult, KeyRun]]) 
 
 def _unknown_use(sender: str, receiver: str, key_id: int, used: list[tuple[ConnectionResult, KeyRun]]) -> KeyUse:
     segments = sum(run.verdicts["no_key"] for _, run in used)
-    label = f"{'no key':<16} {key_id:<8} from {sender} to {receiver}: {segments} segments"
+    words = f"from {sender} to {receiver}: {counted(segments, 'segment')}"
     details = tuple(_run_words(connection, run) for connection, run in used)
     family = "ipv6" if ":" in sender else "ip"
     chosen = f"ao.verdict == no-key and tcp.options.ao.keyid == {key_id} and {family}.src == {sender}"
-    return KeyUse(None, label, used[0][0].id, used[0][1].first_frame, segments, details, chosen)
+    first = used[0]
+    return KeyUse(None, "no key", str(key_id), words, first[0].id, first[1].first_frame, segments, details, chosen)

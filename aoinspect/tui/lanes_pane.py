@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -21,6 +22,7 @@ from aoinspect.report.lanes import Lane, LaneWhat, Picture
 from aoinspect.report.layout import printable
 from aoinspect.report.timeline_text import BLOCKS
 from aoinspect.tui.actions import MOVES, bindings_of
+from aoinspect.tui.cells import padded, shortened
 from aoinspect.tui.line_pane import LinePane
 
 _LABEL_WIDTH = 13
@@ -108,14 +110,12 @@ class LanesPane(LinePane, can_focus=True):
             for lane in self.picture.lanes
             if lane.what is LaneWhat.KEY and lane.mkts
         }
-        return {
-            key: name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}~" for key, name in names.items()
-        }
+        return {key: shortened(name, _LONGEST_NAME) for key, name in names.items()}
 
     @property
     def label_width(self) -> int:
         """Columns before the first cell."""
-        return _LABEL_WIDTH + max((len(name) + 1 for name in self._names().values()), default=0)
+        return _LABEL_WIDTH + max((cell_len(name) + 1 for name in self._names().values()), default=0)
 
     @property
     def cell_count(self) -> int:
@@ -236,7 +236,8 @@ class LanesPane(LinePane, can_focus=True):
         if self.picture is not None and cell is not None and line <= len(self.picture.lanes):
             at = self.label_width + cell
             text.pad_right(max(0, at + 1 - text.cell_len))
-            text.stylize(self.get_component_rich_style("lanes--cursor"), at, at + 1)
+            letter = at - (text.cell_len - len(text))
+            text.stylize(self.get_component_rich_style("lanes--cursor"), letter, letter + 1)
         text.end = ""
         strip = Strip(text.render(self.app.console), text.cell_len)
         return strip.crop_extend(0, self.size.width, None).apply_style(self.rich_style)
@@ -269,7 +270,7 @@ class LanesPane(LinePane, can_focus=True):
             key_id = "MD5" if lane.key_id is None else str(lane.key_id)
             label = f"{label:<9}{key_id:>3} "
         name = self._names().get((lane.direction, lane.key_id), "") if lane.what is LaneWhat.KEY else ""
-        text = Text(f"{label:<{_LABEL_WIDTH}}{name}".ljust(self.label_width))
+        text = Text(padded(f"{label:<{_LABEL_WIDTH}}{name}", self.label_width))
         return text.append_text(self._cells(lane))
 
     def _cells(self, lane: Lane) -> Text:

@@ -41,6 +41,11 @@ class LinePane(ScrollView):
         if changed:
             self.refresh(*changed)
 
+    @property
+    def allow_vertical_scroll(self) -> bool:
+        """Whether there is more than fits: also where the scrollbar that shows it comes with the next layout."""
+        return bool(self.max_scroll_y)
+
     def set_extent(self, size: Size) -> None:
         """The pane scrolls over so many columns and lines from now on."""
         if size == self.virtual_size:

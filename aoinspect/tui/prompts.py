@@ -111,10 +111,11 @@ class ChoicePrompt(ModalScreen[str | None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         _ = self.dismiss(event.option.id)
 
-    def on_key(self, event: object) -> None:
-        pressed = getattr(event, "character", None)
+    def on_key(self, event: events.Key) -> None:
         for name, key, _ in self._choices:
-            if key == pressed:
+            if key == event.character:
+                # What is below would take the letter for a key of its own.
+                event.stop()
                 _ = self.dismiss(name)
 
 
@@ -143,7 +144,8 @@ class KeyPrompt(ModalScreen[KeyDraft | None]):
         if self._is_new:
             fields = [("local", "local address or prefix"), ("remote", "remote address or prefix"), *fields]
         with Vertical(), VerticalScroll():
-            yield Label(f"{self._title}: enter or ctrl+s checks again, tab goes on, escape leaves", markup=False)
+            yield Label(self._title, markup=False)
+            yield Label("enter or ctrl+s checks again, tab goes on, escape leaves", markup=False)
             for name, words in fields:
                 yield Label(words, markup=False)
                 yield EditLine(getattr(self._draft, name), id=name, password=name == "secret")
@@ -177,6 +179,10 @@ class TextScreen(ModalScreen[str | None]):
         Binding("question_mark", "dismiss(None)", "Close", show=False),
         Binding("j", "scroll(1)", show=False),
         Binding("k", "scroll(-1)", show=False),
+        Binding("ctrl+d", "page(1)", show=False),
+        Binding("ctrl+u", "page(-1)", show=False),
+        Binding("g", "edge(-1)", show=False),
+        Binding("G", "edge(1)", show=False),
     ]
 
     def __init__(self, text: Text, answers: Sequence[tuple[str, str]] = ()) -> None:
@@ -195,7 +201,17 @@ class TextScreen(ModalScreen[str | None]):
     def action_scroll(self, step: int) -> None:
         self.query_one("#text").scroll_relative(y=step, animate=False)
 
-    def on_key(self, event: object) -> None:
-        answer = self._answers.get(getattr(event, "character", None) or "")
+    def action_page(self, step: int) -> None:
+        text = self.query_one("#text")
+        text.scroll_relative(y=step * max(1, text.size.height - 1), animate=False)
+
+    def action_edge(self, step: int) -> None:
+        text = self.query_one("#text")
+        text.scroll_to(y=0 if step < 0 else text.max_scroll_y, animate=False)
+
+    def on_key(self, event: events.Key) -> None:
+        answer = self._answers.get(event.character or "")
         if answer is not None:
+            # What is below would take the letter for a key of its own.
+            event.stop()
             _ = self.dismiss(answer)

@@ -36,6 +36,8 @@ class Saving:
     ending: str
     """Of the name that is proposed; `{suffix}` is that of the capture."""
     write: Write
+    tells_what_was_read: bool = True
+    """It has only what was read by then, where reading goes on."""
 
     def proposed(self, capture: str) -> str:
         """A name in the present directory for what is made from `capture`."""
@@ -87,9 +89,15 @@ def _chosen(session: Session) -> ConnectionResult:
 
 
 SAVINGS = (
-    Saving("k", "the keys as they are now, as a key file", "-keys.toml", _keys),
+    Saving("k", "the keys as they are now, as a key file", "-keys.toml", _keys, tells_what_was_read=False),
     Saving("p", "the packets that are shown, as a capture", "-shown{suffix}", _packets),
-    Saving("s", "the whole capture, signed right under these keys", "-resigned{suffix}", _resigned),
+    Saving(
+        "s",
+        "the whole capture, signed right under these keys",
+        "-resigned{suffix}",
+        _resigned,
+        tells_what_was_read=False,
+    ),
     Saving("a", "the whole capture, with the verdicts as comments for Wireshark", "-annotated.pcapng", _annotated),
     Saving("t", "the timeline of the chosen connection, as SVG", "-timeline.svg", _timeline),
     Saving("r", "the Report, as JSON", "-report.json", _json),

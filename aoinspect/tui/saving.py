@@ -140,7 +140,7 @@ def save_annotated(session: Session, path: str, progress: Progress, *, replaces:
 
     _refuse_existing(path, replaces=replaces)
     analysis = session.analysis
-    with analysis.lock:
+    with analysis.held():
         comments = comments_of(analysis.analyzer)
     output = WholeFile(path, [analysis.path], replaces=replaces)
     with RewritableSource(analysis.path) as source, output:
@@ -151,6 +151,8 @@ def save_annotated(session: Session, path: str, progress: Progress, *, replaces:
 def _refuse_existing(path: str, *, replaces: bool) -> None:
     if not path.strip():
         raise UsageError("name a file")
+    if os.path.isdir(path):
+        raise UsageError(f"{path}: a directory; name a file in it")
     if os.path.lexists(path) and not replaces:
         raise FileExistsAlreadyError(f"{path}: it exists")
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import redirect_stderr
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from enum import Enum
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from aoinspect.engine.filtering import Filter, parse_filter
 from aoinspect.engine.results import ConnectionResult
 from aoinspect.engine.table import Rows
 from aoinspect.engine.verdicts import Verdict
-from aoinspect.errors import UsageError
+from aoinspect.errors import CaptureError, UsageError
 from aoinspect.keys.model import KeyStore
 from aoinspect.report.axis import Axis, AxisUnit
 from aoinspect.report.frame_view import FrameView
@@ -35,6 +34,14 @@ from dissectors.registry import Registry
 if TYPE_CHECKING:
     from aoinspect.engine.explain import Account
     from aoinspect.engine.recovery import Recovery
+
+
+CANCELLED = "cancelled: the former keys stand"
+"""What a check under other keys comes to that was stopped."""
+
+
+def _nothing() -> None:
+    """Goes on."""
 
 
 class TimeFormat(Enum):
@@ -80,8 +87,8 @@ class Session:
         """The chosen connection's number."""
         self.marked: set[int] = set()
         """Frames."""
-        self.accounts: dict[int, Account] = {}
-        """Explanations by connection, under the present keys."""
+        self._accounts: dict[int, tuple[int, Account]] = {}
+        """Connection -> frames that were read, and its explanation by those, under the present keys."""
         self.last_change = ""
         """What the last check under other keys changed."""
         self.switch: Callable[[Callable[[], None]], bool] = _call
@@ -92,6 +99,11 @@ class Session:
     def store(self) -> KeyStore:
         """The present keys."""
         return self.analysis.store
+
+    @property
+    def latest_store(self) -> KeyStore:
+        """The keys that were asked for last; they are being checked where they are not the present ones."""
+        return (self.pending or self.analysis).store
 
     @property
     def rows(self) -> Rows:
@@ -176,7 +188,7 @@ class Session:
 
     def _take_over(self, analysis: Analysis) -> str:
         if analysis.is_stopped:
-            return "cancelled: the former keys stand"
+            return CANCELLED
         before = self.analysis
         is_same = analysis.store == before.store
         told = "" if is_same else change_in_words(before.table.rows, analysis.table.rows)
@@ -188,7 +200,7 @@ class Session:
             chosen_frame = None if self.row is None else int(before.table.rows.frame[self.row])
             chosen = self.visible.chosen
             visible = prepared if prepared.chosen is chosen else _shown(chosen, analysis)
-            self.accounts = {}
+            self._accounts = {}
             self.last_change = told
             self.analysis, self.visible, self.pending = analysis, visible, None
             self.row = None if chosen_frame is None else self.row_of_frame(chosen_frame)
@@ -207,20 +219,25 @@ class Session:
         from aoinspect.engine.recovery import recover_isns
 
         _prepare_processes()
-        analysis = self.analysis
+        with self._held() as analysis:
 
-        def go_on(tried: int, budget: int) -> None:
-            analysis.step_aside()
-            progress(tried, budget)
+            def go_on(tried: int, budget: int) -> None:
+                analysis.step_aside()
+                progress(tried, budget)
 
-        with analysis.lock:
             recovery = recover_isns(analysis.analyzer, self.recovery_budget, progress=go_on)
         if not recovery.found and not recovery.missing:
             return self.store, None, "no ISN is missing"
         told = f"ISNs of {len(recovery.found)} of {len(recovery.found) + len(recovery.missing)} connections found"
         if recovery.is_interrupted:
             told += ", then cancelled"
-        return recovery.extend(self.store), recovery, told
+        # Other keys may have been asked for during the search.
+        return recovery.extend(self.latest_store), recovery, told
+
+    @property
+    def fault(self) -> str | None:
+        """Why no more comes from the pipe, if that is not its end."""
+        return None if self._spool is None else self._spool.fault
 
     def give_way(self) -> None:
         """Somebody presses a key: reading and checking pause for a moment."""
@@ -262,7 +279,6 @@ class Session:
             raise UsageError("tcp.stream cannot be asked for while a pipe is followed")
         latest = self.pending or self.analysis
         self._replace(self._analysis(latest.store, count_streams=True, recovery=latest.recovery), tell)
-        self.last_change = ""
 
     # Going places.
 
@@ -328,40 +344,66 @@ class Session:
 
     # Explaining.
 
-    def explain(self, connection: int) -> Account:
-        """What would make a connection verify. UsageError where there is nothing to explain it with."""
-        known = self.accounts.get(connection)
-        if known is not None:
-            return known
-        if not self.store.peers:
-            raise UsageError("explaining needs the keys as they are thought to be: load a key file first")
-        chosen = self.connection_of(connection)
-        if chosen is None:
-            raise UsageError(f"there is no connection {connection}")
-        # What explains is loaded when something is to be explained: the first screen does not wait for it.
-        from aoinspect.engine.explain import EXPLAIN_BUDGET, explain_connection
+    def explain(self, connection: int, progress: Callable[[], None] = _nothing) -> Account:
+        """What would make a connection verify. UsageError where there is nothing to explain it with.
 
-        analysis = self.analysis
-        with analysis.lock:
-            account = explain_connection(
-                analysis.analyzer, chosen, replace(EXPLAIN_BUDGET), connections=self.connections
-            )
+        `progress` is called before every try; what it raises ends the work.
+        """
+        # What explains is loaded when something is to be explained: the first screen does not wait for it.
+        from aoinspect.engine.explain import explain_connection
+        from aoinspect.tui.explain_budget import WatchedBudget
+
+        with self._held() as analysis:
+            frames, known = self._accounts.get(connection, (-1, None))
+            if known is not None and frames == analysis.analyzer.totals.frames:
+                return known
+            if not analysis.store.peers:
+                raise UsageError("explaining needs the keys as they are thought to be: load a key file first")
+            analysis.refresh_report()
+            report = analysis.report
+            connections = () if report is None else report.connections
+            chosen = next((one for one in connections if one.id == connection), None)
+            if chosen is None:
+                raise UsageError(f"there is no connection {connection}")
+
+            def go_on() -> None:
+                analysis.step_aside()
+                progress()
+
+            account = explain_connection(analysis.analyzer, chosen, WatchedBudget.whole(go_on), connections=connections)
+            frames = analysis.analyzer.totals.frames
         if analysis is self.analysis:
-            self.accounts[connection] = account
+            self._accounts[connection] = frames, account
         return account
 
-    def corrected(self, connection: int) -> KeyStore:
+    def corrected(self, connection: int, progress: Callable[[], None] = _nothing) -> KeyStore:
         """The keys with what the explanation of a connection corrects. UsageError where it corrects nothing."""
         from aoinspect.engine.explain.key_file import correct_keys
 
-        explanations = self.explain(connection).explanations
-        corrected = correct_keys(self.store, self.analysis.analyzer.keyring.mkts, explanations)
+        account = self.explain(connection, progress)
+        with self._held() as analysis:
+            if self._accounts.get(connection, (0, None))[1] is not account:
+                raise UsageError("other keys came meanwhile: explain again")
+            corrected = correct_keys(analysis.store, analysis.analyzer.keyring.mkts, account.explanations)
         if not corrected.corrected:
             raise UsageError("no explanation changes anything in the key file")
         return corrected.store
 
+    @contextmanager
+    def _held(self) -> Iterator[Analysis]:
+        """Holds the pass that is shown. What takes its place meanwhile does not wait."""
+        while True:
+            analysis = self.analysis
+            with analysis.held():
+                if analysis is not self.analysis:
+                    continue  # Another one took its place while this one was waited for.
+                if analysis.is_closed:
+                    raise CaptureError(f"{self.name}: closed")
+                yield analysis
+                return
+
     def close(self) -> None:
-        """Stops everything."""
+        """Stops everything, and waits for nothing."""
         if self.pending is not None:
             self.pending.close()
         self.analysis.close()

@@ -6,10 +6,14 @@ need not know of any widget.
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -43,8 +47,32 @@ THEMES = ("textual-dark", "textual-light", "without colours")
 Answer = TypeVar("Answer")
 _COUNT_SECONDS = _STATUS_SECONDS = 0.4
 """So often at most numbers that grow are drawn again while nothing else changes: over a slow line that counts."""
+_ENDING_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGHUP")
+    if hasattr(signal, name)  # Windows has no SIGHUP.
+]
+_PATIENCE_SECONDS = 1.0
+"""So long at most a key waits for what the one before it has opened."""
 _SWITCH_SECONDS = 0.0002
 """How long a reading thread may keep the interpreter from the one that answers keys."""
+
+
+@dataclass(eq=False, slots=True)
+class Activity:
+    """Something that goes on beside the keys."""
+
+    words: str
+    """What the status line says of it; "" for what takes a moment."""
+    can_be_stopped: bool = False
+    """Escape stops it."""
+    is_cancelled: bool = False
+    """It has been stopped, and notices when it looks next."""
+
+    def go_on(self) -> None:
+        """KeyboardInterrupt where it has been stopped."""
+        if self.is_cancelled:
+            raise KeyboardInterrupt
 
 
 class ActionProvider(Provider):
@@ -127,11 +155,15 @@ class Shell(App[str | None]):
         self._shown_report: object = None
         self._shown_change = ""
         self._stale: set[View] = set(View)
-        self._activity = ""
-        self._tasks = 0
+        self._activities: list[Activity] = []
+        """What goes on, the latest last."""
         self._wanted: tuple[Analysis, int] | None = None
         """The packet that is to be read again: an analysis, and a row of its table."""
         self._is_viewing = False
+        self._entered: View | None = None
+        """The view that was brought up to date when it was shown."""
+        self.ended_by: int | None = None
+        """The signal that ended the program."""
 
     def compose(self) -> ComposeResult:
         with self._tabs:
@@ -150,17 +182,61 @@ class Shell(App[str | None]):
         self.theme = THEMES[0]
         self.action_view(View.CONNECTIONS.value)
         self.set_interval(TICK_SECONDS, self.tick)
+        loop = asyncio.get_running_loop()
+        for number in _ENDING_SIGNALS:
+            # Not everywhere, and not in a thread of somebody else's program.
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self._end_by, number)
         self.run_worker(self._read, thread=True, group="read")
 
     async def on_event(self, event: events.Event) -> None:
         """Whoever presses a key goes before whatever is read."""
         if isinstance(event, events.InputEvent):
             self.session.give_way()
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded and self.has_frame:
+            await self._take_typed(event)
+        else:
+            await super().on_event(event)
+
+    async def _take_typed(self, event: events.Key | events.Paste) -> None:
+        """Has a key do all that it does before the next one is looked at.
+
+        Whoever types `/` and a filter at once, or sits at a slow line that brings both together, means the letters for
+        the line that `/` opens. Textual hands each key to what has the focus when it comes.
+        """
+        await _within_patience(self._is_screen_ready)
+        if isinstance(event, events.Key) and not self.is_asking:
+            # Panes know no keys but by the table.
+            if not await self._check_bindings(event.key, priority=True):
+                await self._check_bindings(event.key)
+            return
+        focused, screen = self.focused, self.screen
         await super().on_event(event)
+        if focused is None or screen is not self.screen:
+            return
+        # What a key does may be told to the widgets around in messages of its own; those are behind it in the queues.
+        around = [focused, *(node for node in focused.ancestors if isinstance(node, Widget))]
+        for pump in around * 2:
+            is_done = asyncio.Event()
+            if not pump.is_running or not pump.call_later(is_done.set):
+                return
+            await _within_patience(is_done.is_set)
+
+    def _is_screen_ready(self) -> bool:
+        """Whether keys would reach what the screen that is on top is there for."""
+        return not self.is_asking or self.screen.focused is not None
 
     def on_unmount(self) -> None:
         self.has_frame = False
+        # The program ends when all that goes on beside the keys has ended.
+        for activity in self._activities:
+            activity.is_cancelled = True
         self.session.close()
+
+    def _end_by(self, number: int) -> None:
+        """Leaves as by `q`, so that the terminal is as it was and nothing of a pipe stays in a temporary file."""
+        self.ended_by = number
+        self.exit()
 
     def _fatal_error(self) -> None:
         """Leaves without Textual's traceback, which shows local variables: they may hold secrets."""
@@ -230,14 +306,24 @@ class Shell(App[str | None]):
         """The status line, where it says something new; numbers that run are not told ten times a second."""
         now = time.monotonic()
         is_running = not self.session.analysis.is_finished or self.session.pending is not None
-        state = self.session.last_change, self.session.visible, self._activity.partition(":")[0], is_running
+        words = self._activity_words
+        state = self.session.last_change, self.session.visible, words.partition(":")[0], is_running
         if state == self._status_state and now < self._status_due:
             return
-        status = status_text(self.session, self._activity)
+        status = status_text(self.session, words)
+        status.truncate(max(1, self.size.width), overflow="ellipsis")
         self._status_state, self._status_due = state, now + _STATUS_SECONDS
         if status != self._shown_status or status.plain != self._shown_status.plain:
             self._shown_status = status
             self._status_line.update(status, layout=False)
+
+    @property
+    def _activity_words(self) -> str:
+        """What the status line says of what goes on."""
+        told = next((one for one in reversed(self._activities) if one.words), None)
+        if told is None:
+            return ""
+        return told.words + (" (escape stops)" if told.can_be_stopped else "")
 
     def refresh_view(self) -> None:
         """Brings the shown view up to date, if it is not."""
@@ -274,7 +360,7 @@ class Shell(App[str | None]):
     def hand_over(self, call: Callable[..., object], *arguments: object) -> None:
         """Has the thread of the application call something, unless it is leaving."""
         if self.has_frame and self.is_running:
-            with suppress(RuntimeError):  # It left meanwhile.
+            with suppress(RuntimeError, concurrent.futures.CancelledError):  # It left meanwhile.
                 self.call_from_thread(call, *arguments)
 
     def _switch(self, change: Callable[[], None]) -> bool:
@@ -290,22 +376,35 @@ class Shell(App[str | None]):
         self.hand_over(apply)
         return is_done
 
-    def work(self, activity: str, task: Callable[[], object], then: Callable[[object], None]) -> None:
+    def work(self, activity: Activity | str, task: Callable[[], object], then: Callable[[object], None]) -> None:
         """Does `task` in a thread; `then` is called with what it gave, or the problem is told."""
+        going_on = Activity(activity) if isinstance(activity, str) else activity
 
         def run() -> None:
             try:
                 outcome = task()
             except AoinspectError as error:
-                self.hand_over(self._end_work, partial(self.tell_problem, error))
+                self.hand_over(self._end_work, going_on, partial(self.tell_problem, error))
             except OSError as error:
-                self.hand_over(self._end_work, partial(self.tell_problem, CaptureError(str(error))))
+                self.hand_over(self._end_work, going_on, partial(self.tell_problem, CaptureError(str(error))))
+            except KeyboardInterrupt:
+                self.hand_over(self._end_work, going_on, partial(self.notify, f"{going_on.words}: stopped"))
             else:
-                self.hand_over(self._end_work, partial(then, outcome))
+                self.hand_over(self._end_work, going_on, partial(then, outcome))
 
-        self._activity = activity
-        self._tasks += 1
+        self._activities.append(going_on)
         self.run_worker(run, thread=True, group="work")
+
+    def goes_on(self, words: str) -> bool:
+        """Whether something whose words begin so goes on."""
+        return any(one.words.startswith(words) for one in self._activities)
+
+    def stop_activity(self) -> bool:
+        """Stops the latest of what can be stopped; whether there was any."""
+        stopped = next((one for one in reversed(self._activities) if one.can_be_stopped and not one.is_cancelled), None)
+        if stopped is not None:
+            stopped.is_cancelled = True
+        return stopped is not None
 
     @property
     def is_busy(self) -> bool:
@@ -314,13 +413,17 @@ class Shell(App[str | None]):
         session = self.session
         analysis, visible = session.analysis, session.visible
         known = analysis, visible, len(visible), (analysis.report, analysis.is_finished)
-        return bool(self._tasks) or self._is_viewing or self._wanted is not None or shown != known
+        return bool(self._activities) or self._is_viewing or self._wanted is not None or shown != known
 
-    def _end_work(self, then: Callable[[], None]) -> None:
-        self._tasks -= 1
-        self._activity = ""
+    def _end_work(self, activity: Activity, then: Callable[[], None]) -> None:
+        self._activities.remove(activity)
         then()
         self.tick()
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a question, or a text to read, is before the views."""
+        return len(self.screen_stack) > 1
 
     def ask(self, screen: Screen[Answer], then: Callable[[Answer | None], None] | None = None) -> None:
         """Shows a screen with a question; `then` gets the answer."""
@@ -393,10 +496,11 @@ class Shell(App[str | None]):
         self._tabs.active = name
         self.screen.minimize()
         self._enter_view()
-        self._main_pane.focus()
+        self.screen.set_focus(self._main_pane)
 
     def _enter_view(self) -> None:
         """What is chosen elsewhere is chosen here."""
+        self._entered = self.view
         self.refresh_view()
         if self.view is View.TIMELINE:
             self.timeline.follow_session()
@@ -407,7 +511,9 @@ class Shell(App[str | None]):
 
     def on_tabbed_content_tab_activated(self) -> None:
         """A tab was clicked, or chosen by its number."""
-        self._enter_view()
+        if self.view is not self._entered:
+            # Whoever came by a number has done something there meanwhile, perhaps.
+            self._enter_view()
         if self.focused is None or self._views[self.view] not in self.focused.ancestors:
             self.screen.set_focus(self._main_pane)
 
@@ -426,6 +532,13 @@ class Shell(App[str | None]):
         self.refresh(layout=True, repaint=True)
         self.screen.refresh(layout=True)
         self.notify(following, title="theme", timeout=2)
+
+
+async def _within_patience(condition: Callable[[], bool]) -> None:
+    """Waits until something holds, but not for long where it does not."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        await asyncio.sleep(0)
 
 
 def printable_lines(text: str) -> str:

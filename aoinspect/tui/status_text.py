@@ -1,4 +1,8 @@
-"""What the status line says: what goes on, how many packets have which verdict, what the last check changed."""
+"""What the status line says: what goes on, how many packets have which verdict, what the last check changed.
+
+What somebody must not overlook comes first, for a narrow terminal shows no more: that the capture is damaged, and that
+not everything is shown.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,11 @@ from aoinspect.engine.verdicts import Verdict
 from aoinspect.report.layout import printable
 from aoinspect.report.show_text import VERDICT_MARKS
 from aoinspect.tui.analysis import Analysis
+from aoinspect.tui.cells import counted, shortened
 from aoinspect.tui.session import Session
 
 _BAR_CELLS = 12
+_FILTER_CELLS = 40
 
 
 def status_text(session: Session, activity: str) -> Text:
@@ -23,20 +29,28 @@ def status_text(session: Session, activity: str) -> Text:
     if busy:
         text.append(f"{busy}  ", "bold")
     totals = analysis.analyzer.totals
+    damage = analysis.analyzer.captures[0].damage if analysis.analyzer.captures else None
+    if damage is not None:
+        text.append(f"✗ damaged at octet {damage.offset}  ", "red")
+    if session.fault is not None:
+        text.append(f"✗ {session.fault}  ", "red")
+    if totals.is_interrupted:
+        text.append("stopped  ", "bold")
+    if session.visible.chosen is not None:
+        text.append(
+            f"{len(session.visible)} shown by {shortened(str(session.visible.chosen), _FILTER_CELLS)}  ", "bold"
+        )
+    if session.last_change:
+        text.append(f"({session.last_change})  ", "bold")
     for verdict in Verdict:
         count = int(totals.verdicts[verdict])
         if count:
             mark, style = VERDICT_MARKS[verdict]
             text.append(f"{mark} {count} {verdict.word}  ", style)
-    if session.last_change:
-        text.append(f"({session.last_change})  ", "bold")
-    if session.visible.chosen is not None:
-        text.append(f"filter {session.visible.chosen}: {len(session.visible)} shown  ", "bold")
     name = "standard input" if session.name == "-" else PurePath(session.name).name
-    text.append(f"{totals.frames} packets of {printable(name)}")
-    damage = analysis.analyzer.captures[0].damage if analysis.analyzer.captures else None
+    text.append(f"{counted(totals.frames, 'packet')} of {printable(name)}")
     if damage is not None:
-        text.append(f"  ✗ damaged at octet {damage.offset}: {printable(damage.message)}", "red")
+        text.append(f"  ✗ {printable(damage.message)}", "red")
     return text
 
 

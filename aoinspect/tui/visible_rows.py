@@ -43,7 +43,7 @@ class VisibleRows:
 
     def take(self) -> None:
         """Takes what has come to the table since the last call. UsageError as `Filter.mask` has it."""
-        with self.analysis.lock:
+        with self.analysis.held():
             rows, context = self.rows, self.analysis.context
             while self._seen < len(rows.frame):
                 end = min(len(rows.frame), self._seen + _AT_ONCE)
@@ -84,8 +84,8 @@ class VisibleRows:
 
 def next_failure(visible: VisibleRows, position: int) -> int | None:
     """The first position behind `position` whose segment is not verified or is refused; from the start at the end."""
-    rows = visible.rows
-    return _next(visible, position, 1, lambda chosen: _is_failing(rows, chosen))
+    # Rows are asked for anew each time: the list grows, and has none that are not in the table by then.
+    return _next(visible, position, 1, lambda chosen: _is_failing(visible.rows, chosen))
 
 
 def _is_failing(rows: Rows, chosen: _Chosen) -> Mask:
@@ -96,7 +96,7 @@ def _is_failing(rows: Rows, chosen: _Chosen) -> Mask:
 def next_match(wanted: Filter, visible: VisibleRows, position: int, step: int) -> int | None:
     """The next position from `position` on (`step` 1) or back (-1) that `wanted` selects; around the end."""
     rows, context = visible.rows, visible.analysis.context
-    with visible.analysis.lock:
+    with visible.analysis.held():
         context.refresh()
         return _next(visible, position, step, lambda chosen: wanted.mask(_part(rows, chosen), context))
 

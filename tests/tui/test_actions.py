@@ -21,7 +21,7 @@ from aoinspect.tui.session import Session, TimeFormat
 from aoinspect.tui.shell import THEMES, ActionProvider
 from dissectors.registry import Registry
 from tests.conversation import Conversation
-from tests.tui.running import Run, messages, press, running, sample_session, screen_text, type_line
+from tests.tui.running import Run, messages, press, running, sample_session, screen_text, type_line, until
 
 Check = Callable[[InspectApp, Run], Awaitable[None]]
 
@@ -76,11 +76,9 @@ def test_the_palette_has_the_table_and_nothing_else() -> None:
 def test_an_action_of_another_view_is_done_there_from_the_palette() -> None:
     async def check(app: InspectApp, pilot: Run) -> None:
         app.run_from_palette(next(action for action in ACTIONS if action.name == "zoom_in"))
-        await pilot.pause(0.1)
+        lanes = app.timeline.lanes
+        await until(pilot, lambda: lanes.picture is not None and lanes.window.size < lanes.picture.axis.whole.size)
         assert app.view is View.TIMELINE
-        picture = app.timeline.lanes.picture
-        assert picture is not None
-        assert app.timeline.lanes.window.size < picture.axis.whole.size
 
     drive(check)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from aoinspect.keys import load_keys
 from aoinspect.tui.save_menu import SAVINGS
 from aoinspect.tui.saving import save_annotated, save_packets, save_page, save_resigned
 from aoinspect.tui.session import Session
+from aoinspect.tui.spool import Spool
 from tests.conversation import Conversation
 from tests.packets import Record, ethernet, ip_fragments, write_pcap
-from tests.tui.running import messages, press, read_all, running, sample_session, session_on, type_line
+from tests.tui.running import messages, press, read_all, running, sample_session, session_on, type_line, until
 from tests.tui.test_session import quiet
 
 
@@ -114,7 +116,7 @@ def test_saving_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
         async with running(sample_session("inject")) as (app, pilot):
             entry = next(entry for entry in SAVINGS if entry.key == "p")
             app._save(entry, str(tmp_path / "never.pcap"), replaces=False)
-            app._is_cancelled = True
+            app.action_cancel()
             await press(pilot, "1")
             assert any("cancelled" in message for message in messages(app))
 
@@ -156,3 +158,46 @@ def test_a_name_is_proposed(capture: str, name: str) -> None:
 def test_no_two_entries_share_a_key() -> None:
     keys = [entry.key for entry in SAVINGS]
     assert len(set(keys)) == len(keys)
+
+
+def test_saving_to_a_directory_says_so(tmp_path: Path) -> None:
+    async def walk() -> None:
+        async with running(sample_session("inject")) as (app, pilot):
+            await press(pilot, "s", "r")
+            await type_line(pilot, str(tmp_path))
+            assert not app.is_asking
+            assert any("a directory" in note.message for note in app._notifications)
+
+    asyncio.run(walk())
+
+
+def test_saving_to_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async def walk() -> None:
+        async with running(sample_session("inject")) as (_, pilot):
+            await press(pilot, "s", "k")
+            await type_line(pilot, "~/my keys.toml")
+            await press(pilot, "o")
+            await type_line(pilot, "~/my keys.toml")
+
+    asyncio.run(walk())
+    assert (tmp_path / "my keys.toml").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_saved_while_reading_goes_on_says_so(tmp_path: Path) -> None:
+    async def walk() -> None:
+        reading, writing = os.pipe()
+        session = session_on(Path("-"), spool=Spool(reading))
+        async with running(session, wait=False) as (app, pilot):
+            os.write(writing, Conversation().handshake().to_pcap())
+            await until(pilot, lambda: app.packets.list.count == 3)
+            for key, is_told in (("p", True), ("r", True), ("s", False)):
+                entry = next(entry for entry in SAVINGS if entry.key == key)
+                before = len(messages(app))
+                app._save(entry, str(tmp_path / key), replaces=False)
+                await until(pilot, lambda before=before: len(messages(app)) > before)  # type: ignore[misc]
+                assert ("reading goes on" in messages(app)[-1]) == is_told
+            os.close(writing)
+
+    asyncio.run(walk())

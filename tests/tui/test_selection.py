@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 
 from textual.events import MouseScrollDown, MouseScrollUp
 
 from aoinspect.tui.actions import View
 from aoinspect.tui.app import InspectApp
 from aoinspect.tui.lanes_pane import LanesPane
-from tests.tui.running import Run, press, running, sample_session, screen_text, until
+from aoinspect.tui.spool import Spool
+from tests.conversation import Conversation
+from tests.tui.running import Run, press, running, sample_session, screen_text, session_on, until
 from tests.tui.test_actions import drive, frame
 from tests.tui.test_every_key import screen
 
@@ -132,6 +136,13 @@ def test_a_click_on_the_timeline_an_octet_and_a_node() -> None:
     drive(check)
 
 
+def is_at_rest(drawn: list[object]) -> bool:
+    """Whether nothing was drawn since this was asked last."""
+    was_drawn = bool(drawn)
+    drawn.clear()
+    return not was_drawn
+
+
 def test_nothing_is_drawn_again_while_nothing_changes() -> None:
     async def walk() -> None:
         async with running(sample_session("inject")) as (app, pilot):
@@ -146,11 +157,24 @@ def test_nothing_is_drawn_again_while_nothing_changes() -> None:
             app._display = noting  # type: ignore[method-assign]
             for key in "12345":
                 await press(pilot, key)
-                await pilot.pause(0.3)
-                drawn.clear()
+                await until(pilot, lambda: is_at_rest(drawn))
                 for _ in range(5):
                     app.tick()
-                    await asyncio.sleep(0.05)
+                    await pilot.pause()
                 assert drawn == []
+
+    asyncio.run(walk())
+
+
+def test_the_verdict_of_the_first_packet_is_seen_when_it_comes() -> None:
+    async def walk() -> None:
+        reading, writing = os.pipe()
+        session = session_on(Path("-"), spool=Spool(reading))
+        async with running(session, (80, 24), wait=False) as (app, pilot):
+            await pilot.press("3")
+            os.write(writing, Conversation().handshake().to_pcap())
+            await until(pilot, lambda: app.packets.list.count == 3 and not app._is_viewing)
+            await until(pilot, lambda: "no-key: no key file was given" in screen_text(app))
+            os.close(writing)
 
     asyncio.run(walk())

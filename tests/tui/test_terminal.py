@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -154,3 +156,21 @@ def test_isns_are_searched_by_processes_of_their_own(start: Callable[..., Termin
     terminal.wait_for("+4 verified")
     terminal.keys("q")
     terminal.wait_for("status 0")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_leaves_the_terminal_as_it_was_and_no_temporary_file(
+    start: Callable[..., Terminal], tmp_path: Path, name: str
+) -> None:
+    spooled, number = tmp_path / "spooled", tmp_path / "number"
+    spooled.mkdir()
+    pipe = f"(cat {SAMPLES / 'rotation.pcap'}; exec sleep 300)"
+    follow = f"exec {shlex.quote(sys.executable)} -m aoinspect tui -q -"
+    own = f"export TMPDIR={spooled}; {pipe} | sh -c 'echo $$ >{number}; {follow}'; true "
+    terminal = start("", before=f"cd {shlex.quote(str(PROJECT_ROOT))}; {own} || ")
+    terminal.wait_for("following")
+    assert len(list(spooled.iterdir())) == 1
+    os.kill(int(number.read_text(encoding="utf-8")), getattr(signal, name))
+    screen = terminal.wait_until(lambda screen: "following" not in screen, "the end")
+    assert "Traceback" not in screen
+    terminal.wait_until(lambda _: not list(spooled.iterdir()), "the end of the temporary file")

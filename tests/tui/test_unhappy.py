@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -148,12 +149,8 @@ def test_a_pipe_is_followed_live_and_checked_again_from_its_start(tmp_path: Path
     asyncio.run(walk())
 
 
-_LONG_ENOUGH_SECONDS = 0.5
-"""For a handful of packets to be read and checked while the application stands still."""
-
-
 def test_who_looks_at_the_last_packet_does_so_after_other_keys_came(tmp_path: Path) -> None:
-    """The new pass and further packets come between two looks of the application, which is held up meanwhile."""
+    """The new pass asks to take the old one's place, and further packets come before the application looks again."""
     talk = Conversation().handshake().data("a", 100)
     first = talk.to_pcap()
     talk.data("b", 50).ack("a")
@@ -168,14 +165,28 @@ def test_who_looks_at_the_last_packet_does_so_after_other_keys_came(tmp_path: Pa
             os.write(writing, first)
             await until(pilot, lambda: app.packets.list.count == 4)
             await press(pilot, "3", "G" if is_last else "g")
+            switch, asked, may_go_on = session.switch, threading.Event(), threading.Event()
+
+            def switch_later(change: Callable[[], None]) -> bool:
+                if session.pending is not None:
+                    asked.set()
+                    assert may_go_on.wait(60)
+                return switch(change)
+
+            session.switch = switch_later
+            former = session.analysis
             store = load_keys([str(keys)])
             checking = threading.Thread(target=session.check_again, args=(store, lambda _: None))
             checking.start()
+            await until(pilot, asked.is_set)
             os.write(writing, rest)
             os.close(writing)
-            time.sleep(_LONG_ENOUGH_SECONDS)
+            # The application stands still, and sees nothing of this.
+            while not former.is_finished:
+                time.sleep(0.001)
+            may_go_on.set()
             await until(pilot, lambda: session.analysis.is_finished and not app.is_busy)
-            checking.join()
+            await until(pilot, lambda: not checking.is_alive())
             assert app.packets.list.count == 6
             assert session.row == app.packets.list.cursor
             return app.packets.list.cursor, int(session.rows.verdict[0])

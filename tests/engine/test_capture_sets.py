@@ -155,6 +155,19 @@ def test_captures_without_times_follow_as_they_are_given(tmp_path: Path) -> None
     assert int(analyzer.totals.verdicts[Verdict.VERIFIED]) == len(records)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_file_without_frames_does_not_put_the_others_out_of_order(place: int, tmp_path: Path) -> None:
+    """`tcpdump -G` leaves one behind where nothing came, and begins one before it has anything to write."""
+    store = load_keys([str(SAMPLES / "rotation.toml")])
+    records, link_type = records_of(SAMPLES / "rotation.pcap")
+    paths = [write(tmp_path / "late", records[30:], link_type), write(tmp_path / "early", records[:30], link_type)]
+    paths.insert(place, write(tmp_path / "empty", [], link_type))
+    ring = run(paths, store)
+    assert judged(ring) == judged(run([str(SAMPLES / "rotation.pcap")], store))
+    assert [capture.path for capture in ring.captures] == paths
+    assert [capture.frames for capture in ring.captures if capture.path.endswith("empty")] == [0]
+
+
 def test_one_file_of_a_ring_is_open_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     story = Conversation([Key()]).handshake()
     for _ in range(20):

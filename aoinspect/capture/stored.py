@@ -176,6 +176,13 @@ Kind = Callable[[BinaryIO, str, bool], StoredFile]
 """What makes a StoredFile of a stream, its name, and whether it is owned."""
 
 
+def standard_input() -> BinaryIO:
+    """The octets of standard input; CaptureError where the process was started without one."""
+    if sys.stdin is None:
+        raise CaptureError("-: standard input is closed; name a file, or lead a capture into it")
+    return sys.stdin.buffer
+
+
 def open_stored(source: str | os.PathLike[str] | BinaryIO, kind: Kind = StoredFile) -> StoredFile:
     """Open a path, or take a binary stream as it stands; "-" is standard input. CaptureError where that
     fails.
@@ -185,7 +192,7 @@ def open_stored(source: str | os.PathLike[str] | BinaryIO, kind: Kind = StoredFi
         return kind(source, name if isinstance(name, str) else "<stream>", False)
     path = os.fspath(source)
     if path == "-":
-        return kind(sys.stdin.buffer, "-", False)
+        return kind(standard_input(), "-", False)
     try:
         return kind(open(path, "rb", buffering=0), path, True)
     except IsADirectoryError:

@@ -58,6 +58,20 @@ def test_closed_streams_leave_the_exit_status() -> None:
     assert shell.returncode == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("verify", "-"), ("verify", "-", "--follow"), ("show", "-", "1"), ("timeline", "-")],
+    ids=" ".join,
+)
+def test_a_closed_standard_input_gets_one_line(arguments: tuple[str, ...]) -> None:
+    """As jobs of some schedulers have it."""
+    shell = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *command(*arguments)], env=environment(), capture_output=True, check=False
+    )
+    told = b"aoinspect: -: standard input is closed; name a file, or lead a capture into it\n"
+    assert (shell.returncode, shell.stdout, shell.stderr) == (3, b"", told)
+
+
 def test_an_encoding_without_check_marks_gets_ascii() -> None:
     process = subprocess.run(
         command(*with_keys("inject"), "-q"), capture_output=True, env=environment(PYTHONIOENCODING="ascii")

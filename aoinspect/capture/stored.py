@@ -14,7 +14,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from aoinspect.errors import CaptureError
 
@@ -23,6 +23,17 @@ _CHUNK = 64 << 10
 
 class BrokenStreamError(Exception):
     """The compressed octets, or the device that they lie on, do not go on as they should."""
+
+
+class Attendance(NamedTuple):
+    """What happens while a live source has nothing for now."""
+
+    on_idle: Callable[[], float | None]
+    """After how many seconds to call it again; None: only once octets have come."""
+    output: int | None
+    """Descriptor of what the reader's results go to: where nobody reads them any more, waiting ends with
+    BrokenPipeError.
+    """
 
 
 class StoredFile:
@@ -44,13 +55,8 @@ class StoredFile:
         """Octets from the starting point to the end, as stored; None where the end is not known."""
         self.is_live = self.size is None
         self.on_idle: Callable[[], float | None] | None = None
-        """Called when a live source has nothing for now: after how many seconds to call again; None: only once octets
-        have come.
-        """
         self.output: int | None = None
-        """Descriptor of what the reader's results go to: where nobody reads them any more, waiting ends with
-        BrokenPipeError.
-        """
+        """Both as Attendance has them; None where nobody attends."""
         self._read_once: Callable[[memoryview], int | None] = (
             getattr(file, "readinto1", None) or getattr(file, "readinto", None) or self._read_by_copy
         )

@@ -35,6 +35,8 @@ RECOVERY_DEFAULT = 1_000_000
 
 DEDUPE_DEFAULT_NS = 10_000_000
 """As `aoinspect.engine.duplicates.DEFAULT_WINDOW_NS`; a test holds that they are equal."""
+_MOST_PROCESSES = 1_024
+"""Where processes are forked, all of them are at once."""
 _MOST_MILLISECONDS = 3_600_000
 
 
@@ -236,7 +238,10 @@ def milliseconds(text: str) -> int:
     except ValueError:
         value = -1.0
     if not 0 < value < _MOST_MILLISECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of milliseconds above 0")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of milliseconds above 0 and below {_MOST_MILLISECONDS:,}; captures stand before "
+            "this option"
+        )
     return int(value * 1_000_000)
 
 
@@ -273,8 +278,8 @@ def positive_number(text: str) -> int:
 
 def process_count(text: str) -> int:
     """The number from 1 that N is; argparse's error otherwise."""
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST_PROCESSES):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST_PROCESSES:,}")
     return int(text)
 
 

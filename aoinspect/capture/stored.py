@@ -6,6 +6,7 @@ frames are seen as they come.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import select
@@ -208,4 +209,8 @@ def open_stored(source: str | os.PathLike[str] | BinaryIO, kind: Kind = StoredFi
     except PermissionError:
         raise CaptureError(f"{path}: no permission to read it; change its mode or run as its owner") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a zero octet
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise CaptureError(
+                f"{path}: too many files are open; allow more (ulimit -n), or name fewer captures of one time"
+            ) from None
         raise CaptureError(f"{path}: it cannot be opened: {getattr(error, 'strerror', None) or error}") from None

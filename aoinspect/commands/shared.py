@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aoinspect.engine.pipeline import Analyzer
     from aoinspect.engine.recovery import Recovery
     from aoinspect.engine.table import Rows
+    from aoinspect.engine.workers import Workers
     from aoinspect.keys.model import KeyStore, Network
     from aoinspect.progress import ProgressBar
     from dissectors.registry import Registry
@@ -147,9 +148,14 @@ def read_captures(
         captures = openable(options.captures, opened)
         bar = opened.enter_context(ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()))
         analyse(captures, analyzer, progress=bar.update)
-    if workers.problem is not None:
-        parts.tell(f"warning: {workers.problem}")
+    tell_of_workers(workers, options, parts.tell)
     return analyzer
+
+
+def tell_of_workers(workers: Workers, options: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    """The warning that workers could not be used to the end; nothing with -q."""
+    if workers.problem is not None and not options.quiet:
+        tell(f"warning: {workers.problem}")
 
 
 def read_and_recover(

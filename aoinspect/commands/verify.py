@@ -27,6 +27,7 @@ from aoinspect.commands.shared import (
     demand_one_stdin,
     filter_of,
     limits_of,
+    tell_of_workers,
     tell_what_is_not_searched,
 )
 from aoinspect.errors import CaptureError, UsageError
@@ -152,8 +153,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     if reading.teller is not None:
         reading.teller.finish(report)
     print_report_as(report, options, shared.open_console)
-    if workers.problem is not None:
-        shared.tell(f"warning: {workers.problem}")
+    tell_of_workers(workers, options, shared.tell)
     if not options.quiet:
         narrate(report, registry, shared.tell, is_text=options.format == "text")
     tell_what_is_not_searched(analyzer, options, shared.tell)

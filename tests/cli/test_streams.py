@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aoinspect.engine.workers import Workers
 from tests.cli.processes import SAMPLES, Terminal, command, environment, with_keys
 from tests.conversation import Conversation
 from tests.report.running import Command
@@ -102,6 +103,18 @@ def test_standard_input_is_a_capture() -> None:
     told = json.loads(process.stdout)
     assert process.returncode == 1
     assert (told["captures"][0]["path"], told["totals"]["verified"]) == ("-", 18)
+
+
+@pytest.mark.parametrize("name", ["verify", "timeline"])
+def test_that_a_worker_failed_is_a_warning_too(aoinspect: Command, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def enter(self: Workers) -> Workers:
+        self.problem = "a worker failed"
+        return self
+
+    monkeypatch.setattr(Workers, "__enter__", enter)
+    arguments = (name, SAMPLES / "v4-sha1.pcap")
+    assert aoinspect(*arguments).err == "aoinspect: warning: a worker failed\n"
+    assert aoinspect(*arguments, "-q").err == ""
 
 
 def test_warnings_go_to_stderr_and_quiet_leaves_them_out(aoinspect: Command, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ never a traceback.
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import io
 import os
@@ -46,6 +47,15 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """What a command does not know is told by that command, whose help says what it does know."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
 
 COMMANDS = (
@@ -135,6 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_streams()
     # What a run makes lives to its end: looking it through for rubbish every 700 objects finds none.
     gc.set_threshold(_COLLECT_EVERY, 20, 20)
+    # Nor does the look that Python takes on leaving.
+    atexit.register(gc.freeze)
     try:
         try:
             given = sys.argv[1:] if arguments is None else arguments

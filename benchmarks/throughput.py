@@ -161,9 +161,7 @@ def start_up(rounds: int) -> tuple[float, float]:
 
 
 def stage_seconds(made: MadeCapture) -> dict[str, float]:
-    """Seconds of each stage of the engine, from a process of its own; empty where it could not be measured.
-    Seconds of each stage of the engine, from a process of its own; empty where it could not be measured.
-    """
+    """Seconds of each stage of the engine, from a process of its own; empty where it could not be measured."""
     command = [sys.executable, str(BENCHMARKS / "stages.py"), str(made.capture), str(made.toml_keys)]
     cost = run(command, keeps_output=True, environment=ENVIRONMENT)
     if cost.exit_code != 0:
@@ -214,7 +212,9 @@ def print_stages(made: MadeCapture) -> None:
 def parse_arguments() -> argparse.Namespace:
     names = [profile.name for profile in PROFILES]
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--scale", type=float, default=1.0, help="1: 1.5 million segments (default)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="1: 1.5 million segments in the first capture (default)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", action="append", choices=names, help="this capture (repeatable); all by default")

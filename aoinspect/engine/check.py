@@ -18,7 +18,7 @@ from aoinspect.engine.hash_index import ABSENT, HashIndex
 from aoinspect.engine.keyring import KEY_ID_OF_MD5, Binding, Candidate, Keyring
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.macs import Layout, MacInputs, MacPlaces
-from aoinspect.engine.ordering import run_starts
+from aoinspect.engine.ordering import distinct, run_starts
 from aoinspect.engine.pairs import PairTable
 from aoinspect.engine.segments import Segments
 from aoinspect.engine.verdicts import Method, Reason
@@ -209,7 +209,7 @@ class BatchCheck:
             cooked = (interfaces & 0xFFFFFFFF) - 1
             named = np.zeros(len(interfaces), dtype=np.bool_)
             is_same = np.zeros(len(interfaces), dtype=np.bool_)
-            for capture in np.unique(captures).tolist():
+            for capture in distinct(captures).tolist():
                 for interface in self.checker.interfaces[capture]:
                     of_interface = (captures == capture) & ((interfaces >> 32) == interface.index)
                     named |= of_interface & (interface.name is not None)
@@ -289,7 +289,7 @@ class BatchCheck:
         digest_lengths = self.checker.digest_lengths[mkts]
         if (digest_lengths != digest_lengths[:1]).any():
             matches = np.zeros(len(rows), dtype=np.bool_)
-            for length in np.unique(digest_lengths).tolist():
+            for length in distinct(digest_lengths).tolist():
                 chosen = np.flatnonzero(digest_lengths == length)
                 isns = (source_isns[chosen], destination_isns[chosen])
                 matches[chosen] = self._match(layout, rows[chosen], mkts[chosen], *isns, snes[chosen])

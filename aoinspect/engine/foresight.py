@@ -19,7 +19,7 @@ from aoinspect.engine.hash_index import ABSENT
 from aoinspect.engine.locate import Mask
 from aoinspect.engine.mac_tasks import MacTask, Shipment, ship
 from aoinspect.engine.macs import Layout
-from aoinspect.engine.ordering import stable_order
+from aoinspect.engine.ordering import distinct, stable_order
 from aoinspect.engine.placing import BatchProgress
 from aoinspect.engine.segments import ACK, SYN
 from aoinspect.engine.verdicts import Method
@@ -70,7 +70,7 @@ class Foresight:
         self._snes[rows] = wanted.snes
         digest_lengths = check.checker.digest_lengths[wanted.mkts]
         for layout in np.flatnonzero(np.bincount(wanted.layouts)).tolist():
-            for length in np.unique(digest_lengths[wanted.layouts == layout]).tolist():
+            for length in distinct(digest_lengths[wanted.layouts == layout]).tolist():
                 alike = np.flatnonzero((wanted.layouts == layout) & (digest_lengths == length))
                 self._ask_alike(check, Layout(layout), wanted.select(alike))
 

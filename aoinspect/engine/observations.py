@@ -14,6 +14,7 @@ import numpy as np
 from aoinspect.capture.frames import I64, U8, U16
 from aoinspect.engine.judge import Judgement
 from aoinspect.engine.locate import Mask
+from aoinspect.engine.ordering import distinct
 from aoinspect.engine.segments import ACK, FIN, RST, SYN, Segments
 from aoinspect.engine.verdicts import Method, Reason, Verdict
 
@@ -108,7 +109,7 @@ class Observations:
         if not self.unsigned_at_end and not is_unsigned.any():
             return
         codes = judgement.connections.astype(np.int64) * 2 + sides
-        met = set(codes[is_unsigned].tolist()) | (self.unsigned_at_end.keys() & set(np.unique(codes).tolist()))
+        met = set(codes[is_unsigned].tolist()) | (self.unsigned_at_end.keys() & set(distinct(codes).tolist()))
         is_signed = (segments.methods != Method.NONE) & (judgement.verdicts == Verdict.VERIFIED)
         for code in met:
             of_side = codes == code
@@ -138,12 +139,12 @@ class Observations:
         if not len(chosen):
             return
         codes = view.connections[chosen] * 2 + view.sides[chosen]
-        distinct, firsts, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        kinds, firsts, inverse = np.unique(codes, return_index=True, return_inverse=True)
         counts = np.bincount(inverse)
-        lasts = np.zeros(len(distinct), dtype=np.int64)
+        lasts = np.zeros(len(kinds), dtype=np.int64)
         lasts[inverse] = np.arange(len(chosen))
         for code, first, last, count in zip(
-            distinct.tolist(), firsts.tolist(), lasts.tolist(), counts.tolist(), strict=True
+            kinds.tolist(), firsts.tolist(), lasts.tolist(), counts.tolist(), strict=True
         ):
             first_row, last_row = view.rows[chosen[first]], view.rows[chosen[last]]
             of_connection = self.found.setdefault(code >> 1, {})

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+Number = TypeVar("Number", bound=np.generic)
 
 _RADIX_LIMIT = 0x10000
 """numpy sorts 16-bit numbers by radix, and wider ones by comparison."""
@@ -32,3 +35,12 @@ def run_starts(columns: Sequence[npt.NDArray[np.generic]]) -> npt.NDArray[np.int
     for column in columns:
         begins[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(begins)
+
+
+def distinct(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """The distinct values of a vector, ascending.
+
+    `np.unique` gives the same, and from numpy 2.3 on loads `numpy.ma` for it: a fifth of the start-up.
+    """
+    ordered = np.sort(values)
+    return ordered[run_starts([ordered])]

@@ -17,6 +17,7 @@ from aoinspect.capture.frames import I64, U32
 from aoinspect.engine.attribution import Learned
 from aoinspect.engine.check import NO_CANDIDATE
 from aoinspect.engine.connections import NO_CONNECTION
+from aoinspect.engine.ordering import distinct
 from aoinspect.engine.placing import BatchProgress, VerifiedBefore
 from aoinspect.engine.segments import ACK
 from aoinspect.engine.verdicts import IsnSource
@@ -64,7 +65,7 @@ class SecondLook:
         is_involved[progress.pairs[failed]] = True
         self._rows = rows[is_involved[progress.pairs[rows]]]
         self._open = failed
-        self._pairs = np.unique(progress.pairs[failed])
+        self._pairs = distinct(progress.pairs[failed])
         self._trials = [list(self._initial_trials(pair)) for pair in self._pairs.tolist()]
         self._first_connections = progress.connections.copy()
         self._first_snes = (progress.positions >> np.uint64(32)).astype(np.int64)
@@ -207,9 +208,9 @@ class SecondLook:
             return {}
         pairs = self._progress.pairs[rows]
         order = np.argsort(pairs, kind="stable")
-        distinct, starts = np.unique(pairs[order], return_index=True)
+        pairs_met, starts = np.unique(pairs[order], return_index=True)
         chosen: dict[int, I64] = {}
-        for pair, own in zip(distinct.tolist(), np.split(rows[order], starts[1:]), strict=True):
+        for pair, own in zip(pairs_met.tolist(), np.split(rows[order], starts[1:]), strict=True):
             own = own[own > self._guessed_to.get(pair, _FROM_THE_START)][: int(self._conns.guesses_left[pair])]
             if len(own):
                 chosen[pair] = own

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 
 from aoinspect.ao.mkt import MasterKeyTuple, Origin
 from aoinspect.errors import KeyFileError
@@ -25,6 +26,8 @@ _OWN_TABLE = re.compile(rb"^[ \t]*\[\[[ \t]*(?:keychain|peer|connection)[ \t]*\]
 _LOG_MAGIC = b"aoinspect-traffic-keys"
 """As `traffic_key_log.MAGIC`, which is not loaded for it; a test holds that they are equal."""
 _NOWHERE = Origin("", 0)
+_selector_of = attrgetter(*(field.name for field in fields(Peer) if field.name not in ("mkts", "keychain", "origin")))
+"""Peer -> which socket pairs it is for."""
 
 
 def load_keys(
@@ -115,16 +118,35 @@ def _distinct_peers(peers: Sequence[Peer]) -> tuple[Peer, ...]:
     Where two have the same socket pairs, a key of the later that equals one of the earlier becomes the
     earlier's, so that it goes by one name.
     """
-    first_mkts: dict[tuple[Peer, MasterKeyTuple], MasterKeyTuple] = {}
+    numbers = _Numbers()
+    by_selector: dict[object, dict[int, MasterKeyTuple]] = {}
     distinct: list[Peer] = []
     for peer in peers:
-        selector = replace(peer, mkts=(), keychain=None, origin=_NOWHERE)
-        keyed = [(selector, _without_label(mkt)) for mkt in peer.mkts]
-        if all(key in first_mkts for key in keyed):
+        firsts = by_selector.setdefault(_selector_of(peer), {})
+        own = [numbers.of(mkt) for mkt in peer.mkts]
+        if all(number in firsts for number in own):
             continue
-        mkts = {key: first_mkts.setdefault(key, mkt) for key, mkt in zip(keyed, peer.mkts, strict=True)}
-        distinct.append(replace(peer, mkts=tuple(mkts.values())))
+        first = {number: firsts.setdefault(number, mkt) for number, mkt in zip(own, peer.mkts, strict=True)}
+        mkts = tuple(first.values())
+        distinct.append(peer if mkts == peer.mkts else replace(peer, mkts=mkts))
     return tuple(distinct)
+
+
+class _Numbers:
+    """One number for all keys that are equal but for their labels. A thousand peers of one key chain ask a thousand
+    times about the same objects, so these are known by themselves."""
+
+    def __init__(self) -> None:
+        self._by_value: dict[MasterKeyTuple, int] = {}
+        self._by_object: dict[int, tuple[MasterKeyTuple, int]] = {}
+
+    def of(self, mkt: MasterKeyTuple) -> int:
+        known = self._by_object.get(id(mkt))
+        if known is None:
+            number = self._by_value.setdefault(_without_label(mkt), len(self._by_value))
+            # Held on to, so that no other object gets its id.
+            known = self._by_object[id(mkt)] = mkt, number
+        return known[1]
 
 
 def _distinct_mkts(mkts: Sequence[MasterKeyTuple]) -> tuple[MasterKeyTuple, ...]:

@@ -18,7 +18,6 @@ from aoinspect.keys.text_file import read_octets
 
 _MOST_SECRET_OCTETS = 1 << 16
 _HEX = re.compile(r"[0-9A-Fa-f]*")
-_USUAL_VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 def _from_text(written: str, directory: Path) -> bytes:
@@ -59,9 +58,8 @@ def _from_file(written: str, directory: Path) -> bytes:
 def _from_environment(written: str, directory: Path) -> bytes:
     value = os.environb.get(os.fsencode(written)) if os.supports_bytes_environ else os.environ.get(written)
     if value is None:
-        # Shown only where it looks like a variable, since it may be the secret itself, under the wrong key.
-        shown = f"{written}, " if _USUAL_VARIABLE_NAME.fullmatch(written) else ""
-        raise ValueError(f"names an environment variable, {shown}which is not set; export it, or use secret-file")
+        # The name is not shown: it may be the secret itself, under the wrong key.
+        raise ValueError("names an environment variable which is not set; export it, or use secret-file")
     return value if isinstance(value, bytes) else value.encode("utf-8")
 
 

@@ -7,7 +7,7 @@ is never repeated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from aoinspect.ao.mkt import MasterKeyTuple, Origin
@@ -150,9 +150,8 @@ class _Document:
     def read_peer(self, table: Table) -> Peer | None:
         mistakes_before = len(table.problems.found)
         table.only(_PEER_KEYS)
-        selector = read_selector(table)
         keychain, mkts = self.read_keys_of_peer(table)
-        peer = replace(selector, mkts=mkts, keychain=keychain)
+        peer = read_selector(table, keychain, mkts)
         return peer if len(table.problems.found) == mistakes_before else None
 
     def read_keys_of_peer(self, table: Table) -> tuple[str | None, tuple[MasterKeyTuple, ...]]:
@@ -174,16 +173,16 @@ class _Document:
         return name, () if chain is None else chain.mkts
 
 
-def read_selector(table: Table) -> Peer:
-    """The peer entry of `table` without any keys; what is wrong about it is noted."""
+def read_selector(table: Table, keychain: str | None = None, mkts: tuple[MasterKeyTuple, ...] = ()) -> Peer:
+    """The peer entry of `table` with these keys; what is wrong about its socket pairs is noted."""
     local, remote = _prefix(table, "local"), _prefix(table, "remote")
     if local is not None and remote is not None and local.version != remote.version:
         table.wrong("remote", f"is IPv{remote.version} and local is IPv{local.version}: both must be of one kind")
     return Peer(
         local=local,
         remote=remote,
-        mkts=(),
-        keychain=None,
+        mkts=mkts,
+        keychain=keychain,
         origin=table.origin(),
         port=table.number("port", 1, 0xFFFF),
         local_port=table.number("local-port", 1, 0xFFFF),

@@ -18,6 +18,7 @@ _PLAIN_STATEMENT = re.compile(
     r"""(?:"[^"\\\n]*"(?!")|'[^'\n]*'(?!')|[^\s"'\[{#][^\n"'\[{#]*)"""
     r"[ \t\r]*(?:\#[^\n]*)?(?:\n|\Z)"
 )
+_PLAIN_HEADER = re.compile(rf"\[\[({_BARE_KEY})\]\][ \t\r]*\n")
 _BLANK_LINE = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
 _REST_OF_LINE = re.compile(r"[^\n]*(?:\n|\Z)")
 _HEADER_START = re.compile(r"[ \t]*(\[\[?)")
@@ -67,7 +68,11 @@ class _Scan:
                 self.at = plain.end()
                 self.line += 1
                 continue
-            if (blank := _BLANK_LINE.match(text, self.at)) is not None:
+            if (plain := _PLAIN_HEADER.match(text, self.at)) is not None:
+                table = _new_item(root, plain[1], self.line)
+                self.at = plain.end()
+                self.line += 1
+            elif (blank := _BLANK_LINE.match(text, self.at)) is not None:
                 self.take(blank)
             elif (header := _HEADER_START.match(text, self.at)) is not None:
                 self.take(header)
@@ -107,12 +112,9 @@ class _Scan:
             parent = _descend(parent, part, line)
         name = parts[-1]
         if is_array:
-            table = Place(line)
-            parent.lines.setdefault(name, line)
-            parent.inner.setdefault(name, []).append(table)
-        else:
-            table = _descend(parent, name, line)
-            table.line = line
+            return _new_item(parent, name, line)
+        table = _descend(parent, name, line)
+        table.line = line
         return table
 
     def statement(self, table: Place) -> None:
@@ -174,6 +176,14 @@ class _Scan:
         match = _BETWEEN_ITEMS.match(self.text, self.at)
         if match is not None:
             self.take(match)
+
+
+def _new_item(parent: Place, name: str, line: int) -> Place:
+    """One more table in the array `name`."""
+    table = Place(line)
+    parent.lines.setdefault(name, line)
+    parent.inner.setdefault(name, []).append(table)
+    return table
 
 
 def _descend(table: Place, name: str, line: int) -> Place:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aoinspect.engine.findings import Finding, Policy, find
@@ -178,4 +179,9 @@ def _explanations(analyzer: Analyzer, connections: list[ConnectionResult]) -> tu
 def iso_time(time_ns: int) -> str:
     """A time in nanoseconds since 1970 (int64) as RFC 3339 with nine digits: "2026-11-23T16:24:00.000000001Z"."""
     seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+    return f"{_iso_second(seconds)}.{nanoseconds:09d}Z"
+
+
+@lru_cache
+def _iso_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from enum import Enum
 from ipaddress import ip_address
 
-import numpy as np
 from rich.text import Text
 
+from aoinspect.engine.ordering import distinct
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import EndResult
 from aoinspect.engine.table import Rows
@@ -57,7 +57,7 @@ class PacketLines:
 
     def _meet(self, rows: Rows) -> None:
         """Learns the ends of connections that are new."""
-        fresh = set(np.unique(rows.connection).tolist()) - self._ends.keys()
+        fresh = set(distinct(rows.connection).tolist()) - self._ends.keys()
         if not fresh:
             return
         analyzer = self._analyzer

@@ -29,7 +29,8 @@ def test_arguments_that_cannot_be_parsed_are_2(aoinspect: Command) -> None:
     run = aoinspect("verify", "--no-such-option", "a.pcap")
     assert (run.status, run.out) == (2, "")
     assert run.err.count("\n") == 1
-    assert run.err.startswith("aoinspect: ")
+    assert run.err.startswith("aoinspect verify: ")
+    assert "aoinspect verify --help" in run.err
 
 
 def test_standard_input_twice_is_2(aoinspect: Command) -> None:

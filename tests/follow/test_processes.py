@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import PATIENCE_SECONDS, SAMPLES, command, environment
+from aoinspect.progress import ONE_SIGNAL_SECONDS
+from tests.cli.processes import PATIENCE_SECONDS, SAMPLES, command, environment, wait_until
 from tests.conversation import Conversation, Key
 from tests.follow.following import Follower, JsonObject
 
@@ -190,9 +191,10 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """The first is taken while a report of many connections is made, the second while that goes on."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    slow = tmp_path / "sitecustomize.py"
+    slow, begun = tmp_path / "sitecustomize.py", tmp_path / "begun"
     slow.write_text(
-        "import time, aoinspect.report.model as model\nmodel.connection_results = lambda analyzer: time.sleep(60)\n"
+        "import pathlib, time, aoinspect.report.model as model\n"
+        f"model.connection_results = lambda analyzer: (pathlib.Path({str(begun)!r}).touch(), time.sleep(60))\n"
     )
     process = subprocess.Popen(
         command("verify", fifo, *KEYS, "--follow"),
@@ -205,7 +207,8 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        time.sleep(1.0)
+        wait_until(begun.exists)
+        time.sleep(ONE_SIGNAL_SECONDS)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130

@@ -123,8 +123,8 @@ def test_two_ports_are_two_ways_of_opening_a_session() -> None:
     )
 
 
-def test_what_is_not_followed_is_told() -> None:
-    assert warnings_of(read("bird", WHOLE)) == ["6: include is not followed: name that file with --keys as well"]
+def test_an_include_that_is_not_there_is_told() -> None:
+    assert warnings_of(read("bird", WHOLE)) == ["6: what is included here is not read: no such file"]
 
 
 @pytest.mark.parametrize(
@@ -173,3 +173,9 @@ def test_templates_that_take_from_each_other_end() -> None:
     templates = 'template bgp a from b { password "x"; } template bgp b from a { }'
     text = templates + "protocol bgp c from a { neighbor 192.0.2.1; }"
     assert only_key(read("bird", text)).secret == b"x"
+
+
+def test_ids_may_be_hexadecimal() -> None:
+    text = "define ID = 0xff; protocol bgp { neighbor 192.0.2.1; authentication ao; keys { key { send id 0x3d; "
+    mkt = only_key(read("bird", text + 'recv id ID; secret "x"; }; }; }'))
+    assert (mkt.send_id, mkt.recv_id) == (61, 255)

@@ -212,3 +212,8 @@ def test_windows_line_ends_change_nothing() -> None:
 def test_no_peer_is_made_of_a_neighbour_without_keys() -> None:
     text = CHAIN + "router bgp 1\n neighbor 10.0.0.1 remote-as 1\n neighbor 10.0.0.2 ao EDGE\n"
     assert str(only_peer(read("ios-xe", text)).remote) == "10.0.0.2/32"
+
+
+def test_a_neighbour_in_the_scope_of_a_vrf_is_of_that_vrf() -> None:
+    text = CHAIN + "router bgp 1\n scope vrf blue\n  neighbor 192.0.2.1 ao EDGE\n"
+    assert [(peer.vrf, str(peer.remote)) for peer in read("ios-xe", text).peers] == [("blue", "192.0.2.1/32")]

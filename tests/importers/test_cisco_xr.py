@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from aoinspect.ao.mkt import TcpOptions
+from aoinspect.ao.mkt import Origin, TcpOptions
 from aoinspect.errors import KeyFileError
+from aoinspect.keys.importers import recognise
 from tests.importers.reading import (
     DAY,
     LONG_AGO,
@@ -353,3 +356,53 @@ router msdp
         "192.0.2.3/32": (646, "red", b"red"),
         "192.0.2.4/32": (639, None, b"msdp"),
     }
+
+
+def formal(text: str) -> str:
+    """What `show running-config formal` prints of a configuration in blocks."""
+    open_lines: list[tuple[int, str]] = []
+    printed = []
+    for line in text.partition("^C\n")[0].splitlines() + text.rpartition("^C\n")[2].splitlines():
+        depth = len(line) - len(line.lstrip())
+        if not line.strip() or line.strip()[0] == "!" or line.startswith("banner"):
+            continue
+        while open_lines and open_lines[-1][0] >= depth:
+            open_lines.pop()
+        open_lines.append((depth, line.strip()))
+        printed.append(" ".join(words for _, words in open_lines))
+    return "\n".join(printed) + "\n"
+
+
+def test_whole_paths_say_what_blocks_say() -> None:
+    told = [
+        [
+            (peer.vrf, peer.local, peer.remote, peer.port, [replace(mkt, origin=Origin("", 0)) for mkt in peer.mkts])
+            for peer in read("ios-xr", text).peers
+        ]
+        for text in (WHOLE, formal(WHOLE))
+    ]
+    assert len(told[0]) == 5
+    assert told[0] == told[1]
+    assert "key chain EDGE key 1 key-string password" in formal(WHOLE)
+    importer = recognise(formal(WHOLE))
+    assert importer is not None
+    assert importer.name == "ios-xr"
+
+
+def test_places_in_whole_paths_are_those_of_the_settings() -> None:
+    text = formal(CHAIN + IDS + NEIGHBOUR).replace("HMAC-SHA1-96", "rot13")
+    told = error_of("ios-xr", text)
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if "rot13" in line)
+    column = text.splitlines()[line - 1].index("rot13") + 1
+    assert told.startswith(f"edge.cfg:{line}:{column}: no algorithm")
+
+
+def test_a_group_with_keys_that_is_applied_is_told() -> None:
+    group = "group KEYS\n router bgp '.*'\n  neighbor '.*'\n   ao EDGE\n  !\n !\nend-group\n"
+    text = group + CHAIN + IDS + NEIGHBOUR
+    assert warnings_of(read("ios-xr", text)) == []
+    (told,) = warnings_of(read("ios-xr", text.replace("router bgp 64501", "router bgp 64501\n apply-group KEYS")))
+    assert "apply-group is not followed" in told
+    other = group.replace("   ao EDGE", "   timers 1 3").replace("neighbor '.*'", "bfd").replace("KEYS", "OTHER")
+    text = other + CHAIN + IDS + NEIGHBOUR + "apply-group OTHER\n"
+    assert warnings_of(read("ios-xr", text)) == []

@@ -105,3 +105,20 @@ def test_what_is_no_base64_is_a_gap() -> None:
 
 def test_windows_line_ends_change_nothing() -> None:
     assert peers_by_remote(read("exabgp", WHOLE.replace("\n", "\r\n"))) == peers_by_remote(read("exabgp", WHOLE))
+
+
+@pytest.mark.parametrize(
+    ("written", "secret"),
+    [
+        ("'in apostrophes; { }'", b"in apostrophes; { }"),
+        ('"it\'s"', b"it's"),
+        ("'say \"x\"'", b'say "x"'),
+        (r'"tab\tquote\"slash\\end"', b'tab\tquote"slash\\end'),
+        (r"plain\u0041", b"plainA"),
+        (r'"\u00e9"', "\u00e9".encode()),
+        (r'"\ud800"', rb"\ud800"),
+    ],
+)
+def test_text_stands_in_either_quotes_and_a_backslash_has_json_s_meaning(written: str, secret: bytes) -> None:
+    text = f"neighbor 192.0.2.1 {{ md5-password {written}; }}"
+    assert only_key(read("exabgp", text)).secret == secret

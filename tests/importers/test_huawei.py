@@ -168,3 +168,12 @@ def test_mistakes_are_told_at_their_line(text: str, message: str) -> None:
     told = error_of("vrp", text)
     assert message in told
     assert told.startswith("edge.cfg:")
+
+
+def test_the_default_key_is_sent_at_any_time() -> None:
+    line = next(line for line in KEYCHAIN.splitlines() if "send-time" in line)
+    text = KEYCHAIN.replace(line, f"{line}\n  default send-key-id", 1) + TCP_AO
+    with_default, without = (only_chain(read("vrp", told)).mkts[0] for told in (text, KEYCHAIN + TCP_AO))
+    assert with_default.send_lifetime is None
+    assert without.send_lifetime is not None
+    assert with_default.accept_lifetime == without.accept_lifetime

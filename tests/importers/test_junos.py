@@ -225,13 +225,6 @@ def test_a_fragment_may_begin_anywhere(fragment: str) -> None:
         assert [str(peer.remote) for peer in read("junos", fragment + session).peers] == ["192.0.2.1/32"]
 
 
-def test_apply_groups_is_said_not_to_be_followed() -> None:
-    text = CHAIN + "groups { G { protocols { bgp { group <*> { authentication-key x; } } } } }\napply-groups G;\n"
-    (told,) = warnings_of(read("junos", text))
-    assert told.startswith("19: apply-groups is not followed")
-    assert warnings_of(read("junos", CHAIN + "groups { G { system { host-name x; } } }\napply-groups G;\n")) == []
-
-
 @pytest.mark.parametrize(
     "word", ["apply-groups", '"apply-groups"', "groups", "key-chain", "send-id", "inactive", "set"]
 )

@@ -8,6 +8,7 @@ from tests.importers.reading import (
     DAY,
     LONG_AGO,
     SECOND,
+    error_of,
     lifetime,
     line_of,
     only_chain,
@@ -249,3 +250,206 @@ def test_a_neighbour_of_an_older_keychain_is_told_where_it_names_it() -> None:
 def test_quoted_names_keep_what_is_in_them() -> None:
     text = CONFIGURATION.replace('"EDGE"', '"a \\"b\\" {c}"')
     assert read("sros", text).peers[0].keychain == 'a "b" {c}'
+
+
+CLASSIC = """\
+# TiMOS-C-22.10.R1 cpm/x86_64 Nokia 7750 SR Copyright (c) 2000-2022 Nokia.
+# All rights reserved. All use subject to applicable license agreements.
+exit all
+configure
+#--------------------------------------------------
+echo "System Security Configuration"
+#--------------------------------------------------
+    system
+        security
+            keychain "EDGE"
+                direction
+                    uni
+                        receive
+                            entry 84 key "interop" algorithm hmac-sha-1-96
+                                begin-time 2020/01/06 22:35:59 UTC
+                                tolerance 60
+                            exit
+                        exit
+                        send
+                            entry 61 key "interop" algorithm hmac-sha-1-96
+                                begin-time 2020/01/06 22:35:59 UTC
+                            exit
+                        exit
+                    exit
+                exit
+                tcp-option-number
+                    receive tcp-ao
+                    send tcp-ao
+                exit
+                no shutdown
+            exit
+            keychain "BOTH"
+                direction
+                    bi
+                        entry 5 key "secret5" algorithm aes-128-cmac-96
+                            begin-time 2020/01/06 22:35:59
+                        exit
+                    exit
+                exit
+                tcp-option-number
+                    receive tcp-ao
+                    send tcp-ao
+                exit
+                no shutdown
+            exit
+        exit
+    exit
+#--------------------------------------------------
+echo "Router (Network Side) Configuration"
+#--------------------------------------------------
+    router Base
+        interface "system"
+            address 198.51.100.7/32
+            no shutdown
+        exit
+        bgp
+            local-address 198.51.100.7
+            group "EDGES"
+                auth-keychain "EDGE"
+                neighbor 192.0.2.1
+                    peer-as 64502
+                exit
+                neighbor 192.0.2.2
+                    authentication-key "abcdef" hash2
+                exit
+            exit
+            group "B"
+                neighbor 192.0.2.3
+                    auth-keychain "BOTH"
+                exit
+            exit
+            no shutdown
+        exit
+    exit
+    service
+        vprn 10 customer 1 create
+            bgp
+                group "CE"
+                    neighbor 192.0.2.9
+                        auth-keychain "EDGE"
+                    exit
+                exit
+            exit
+        exit
+    exit
+exit all
+
+# Finished TUE NOV 24 10:00:00 2026 UTC
+"""
+PROMPTS = """\
+[gl:/configure system security keychains]
+A:admin@PE1# info
+    keychain "EDGE" {
+        tcp-option-number {
+            receive tcp-ao
+            send tcp-ao
+        }
+        receive {
+            entry 84 {
+                authentication-key "interop"
+                algorithm hmac-sha-1-96
+                begin-time 2021-01-01T00:00:00.0Z
+Press Q to quit, Enter to print next line or any other key to print next page.
+            }
+        }
+        send {
+            entry 61 {
+                authentication-key "interop"
+                algorithm hmac-sha-1-96
+                begin-time 2021-01-01T00:00:00.0Z
+            }
+        }
+    }
+
+[gl:/configure system security keychains]
+A:admin@PE1#
+[gl:/configure router "Base" bgp]
+A:admin@PE1# info
+    group "EDGES" {
+        authentication-keychain "EDGE"
+    }
+    neighbor "192.0.2.1" {
+        group "EDGES"
+    }
+    neighbor "fe80::1-int-to-pe2" {
+        group "EDGES"
+    }
+"""
+FLAT = """\
+    keychains keychain "EDGE" tcp-option-number receive tcp-ao
+    keychains keychain "EDGE" tcp-option-number send tcp-ao
+    keychains keychain "EDGE" receive entry 84 authentication-key "interop"
+    keychains keychain "EDGE" receive entry 84 algorithm hmac-sha-1-96
+    keychains keychain "EDGE" receive entry 84 begin-time 2021-01-01T00:00:00.0Z
+    keychains keychain "EDGE" send entry 61 authentication-key "interop"
+    keychains keychain "EDGE" send entry 61 algorithm hmac-sha-1-96
+    keychains keychain "EDGE" send entry 61 begin-time 2021-01-01T00:00:00.0Z
+"""
+
+
+class TestTheClassicCli:
+    def test_entries_of_either_direction_are_paired_and_bi_counts_both_ways(self) -> None:
+        edge, both = read("sros", CLASSIC).keychains
+        assert [(mkt.send_id, mkt.recv_id, mkt.secret, mkt.algorithm.name) for mkt in (*edge.mkts, *both.mkts)] == [
+            (61, 84, b"interop", "hmac-sha-1-96"),
+            (5, 5, b"secret5", "aes-128-cmac-96"),
+        ]
+
+    def test_times_have_slashes_and_perhaps_utc(self) -> None:
+        store = read("sros", CLASSIC)
+        moment = 1_578_350_159 * SECOND
+        assert store.keychains[0].mkts[0].send_lifetime == lifetime(moment)
+        assert store.keychains[0].mkts[0].accept_lifetime == lifetime(moment - 60 * SECOND)
+        (told,) = warnings_of(store)
+        assert told.startswith(f"{line_of(CLASSIC, '22:35:59' + chr(10))}: times here are local to the router")
+
+    def test_neighbours_stand_in_groups_and_take_from_them(self) -> None:
+        told = [
+            (peer.vrf, str(peer.remote), str(peer.local), peer.keychain or peer.mkts[0].gap)
+            for peer in read("sros", CLASSIC).peers
+        ]
+        line = line_of(CLASSIC, "abcdef")
+        assert told == [
+            (None, "192.0.2.1/32", "198.51.100.7/32", "EDGE"),
+            (None, "192.0.2.2/32", "198.51.100.7/32", f"Nokia hash2 cannot be read: fill in the secret (line {line})"),
+            (None, "192.0.2.3/32", "198.51.100.7/32", "BOTH"),
+            ("10", "192.0.2.9/32", "None", "EDGE"),
+        ]
+
+    def test_a_keychain_without_the_option_number_is_of_the_older_option(self) -> None:
+        store = read("sros", CLASSIC.replace("receive tcp-ao", "receive 254").replace("send tcp-ao", "send 254"))
+        assert store.keychains == ()
+        assert all("draft-bonica" in told for told in warnings_of(store)[:2])
+
+
+def test_what_info_prints_begins_where_the_prompt_says() -> None:
+    store = read("sros", PROMPTS)
+    assert [(mkt.send_id, mkt.recv_id, mkt.secret) for mkt in only_chain(store).mkts] == [(61, 84, b"interop")]
+    assert [str(peer.remote) for peer in store.peers] == ["192.0.2.1/32", "fe80::1/128"]
+    older = PROMPTS.replace("[gl:/configure", "(gl)[configure")
+    assert read("sros", older) == store
+
+
+def test_what_info_flat_prints_is_read_with_and_without_its_context() -> None:
+    for text in (FLAT, f"[ex:/configure system security]\nA:admin@PE1# info flat\n{FLAT}"):
+        (mkt,) = only_chain(read("sros", text)).mkts
+        assert (mkt.send_id, mkt.recv_id, mkt.secret) == (61, 84, b"interop")
+
+
+def test_what_is_not_known_keeps_what_is_indented_below_it() -> None:
+    inside = """\
+        bgp
+            group "G"
+                some-policy
+                    authentication-key "of the policy"
+                exit
+                neighbor 192.0.2.1
+                exit
+"""
+    assert "no keys" in error_of("sros", f"    router Base\n{inside}")

@@ -23,6 +23,10 @@ from aoinspect.keys.model import KeyChain, KeyStore, KnownConnection, Network, P
 from aoinspect.keys.toml_key import LONGEST_MAC
 
 SECOND = 1_000_000_000
+YEAR_1993 = 725_846_400
+YEAR_2000 = 946_684_801
+"""A second later, which is the first moment that Junos's keys are told to start at."""
+YEAR_2036 = 2_082_758_400
 YEAR_2100 = 4_102_444_800
 LOCAL = parse_prefix("192.0.2.254")
 REMOTE = parse_prefix("192.0.2.1")
@@ -218,24 +222,30 @@ def secrets() -> st.SearchStrategy[bytes]:
 
 
 def cisco_lifetimes() -> st.SearchStrategy[Lifetime | None]:
-    starts, lengths = st.integers(0, YEAR_2100), st.none() | st.integers(1, 10**9)
-    return st.none() | st.tuples(starts, lengths).map(
-        lambda pair: Lifetime(pair[0] * SECOND, None if pair[1] is None else (pair[0] + pair[1]) * SECOND)
+    """In the years that the systems take; either end may be open."""
+    ends = st.lists(st.integers(YEAR_1993 + 1, YEAR_2036 - 1), min_size=2, max_size=2, unique=True).map(sorted)
+    bounded = ends.map(lambda pair: Lifetime(pair[0] * SECOND, pair[1] * SECOND))
+    return st.none() | st.one_of(
+        bounded,
+        bounded.map(lambda lifetime: replace(lifetime, from_ns=None)),
+        bounded.map(lambda lifetime: replace(lifetime, until_ns=None)),
     )
 
 
 @st.composite
 def junos_lifetimes(draw: st.DrawFn, number: int) -> list[tuple[Lifetime | None, Lifetime | None]]:
     """Of each key in turn: it is sent until the next one starts, and accepted a tolerance longer at either side."""
-    if draw(st.booleans()):
-        return [(None, None)] * number
-    starts = draw(st.lists(st.integers(10**6, YEAR_2100), min_size=number, max_size=number, unique=True))
+    starts = draw(st.lists(st.integers(YEAR_2000, YEAR_2100), min_size=number, max_size=number, unique=True))
     tolerance = draw(st.sampled_from([0, 60, 3600])) * SECOND
+    is_open = draw(st.booleans())
     found: list[tuple[Lifetime | None, Lifetime | None]] = []
     for start in starts:
         until = min((later * SECOND for later in starts if later > start), default=None)
-        begin = start * SECOND
-        accepted = Lifetime(begin - tolerance, None if until is None else until + tolerance)
+        begin = None if start == min(starts) and is_open else start * SECOND
+        if begin is None and until is None:
+            found.append((None, None))
+            continue
+        accepted = Lifetime(None if begin is None else begin - tolerance, None if until is None else until + tolerance)
         found.append((Lifetime(begin, until), accepted))
     return found
 
@@ -355,15 +365,17 @@ def test_the_peers_half_of_the_peers_half_is_this_end(system: str, data: st.Data
 
 
 def test_the_peers_half_has_ids_lifetimes_and_addresses_exchanged() -> None:
-    mkt = key(61, b"a secret of 17 octets", send_lifetime=Lifetime(SECOND), accept_lifetime=Lifetime(0))
+    now = 1_790_000_000 * SECOND
+    mkt = key(61, b"a secret of 17 octets", send_lifetime=Lifetime(now), accept_lifetime=Lifetime(now - SECOND))
     peer = Peer(LOCAL, parse_prefix("192.0.2.1"), (mkt,), None, HERE, port=179, vrf="red")
     (other,) = read_back("ios-xr", export(KeyStore((peer,)), "ios-xr", peer_half=True)).peers
     (theirs,) = other.mkts
     assert (theirs.send_id, theirs.recv_id) == (62, 61)
-    assert (theirs.send_lifetime, theirs.accept_lifetime) == (Lifetime(0), Lifetime(SECOND))
+    assert (theirs.send_lifetime, theirs.accept_lifetime) == (Lifetime(now - SECOND), Lifetime(now))
     assert (str(other.local), str(other.remote), other.vrf) == ("192.0.2.1/32", "192.0.2.254/32", None)
 
 
+NOW = 1_790_000_000 * SECOND
 Change = Callable[[MasterKeyTuple], MasterKeyTuple]
 CANNOT: Sequence[tuple[str, Change, str]] = [
     ("bird", lambda mkt: replace(mkt, tcp_options=TcpOptions.EXCLUDE), 'tcp-options = "exclude"'),
@@ -372,11 +384,20 @@ CANNOT: Sequence[tuple[str, Change, str]] = [
     ("bird", lambda mkt: replace(mkt, algorithm=find_algorithm("hkdf-sha-256-128"), mac_length=16), "hkdf-sha-256-128"),
     ("gobgp", lambda mkt: replace(mkt, tcp_options=TcpOptions.AUTO), 'tcp-options = "auto"'),
     ("gobgp", lambda mkt: replace(mkt, algorithm=find_algorithm("hmac(sha512)")), "the algorithm hmac(sha512)"),
-    ("ios-xr", lambda mkt: replace(mkt, send_lifetime=Lifetime(None, 1)), "a lifetime without a beginning"),
-    ("ios-xe", lambda mkt: replace(mkt, accept_lifetime=Lifetime(1)), "a lifetime that is not in whole seconds"),
+    ("ios-xr", lambda mkt: replace(mkt, send_lifetime=Lifetime(None, SECOND)), "outside the years 1993 to 2035"),
+    ("ios-xe", lambda mkt: replace(mkt, send_lifetime=Lifetime(YEAR_2036 * SECOND)), "outside the years 1993 to 2035"),
+    ("ios-xe", lambda mkt: replace(mkt, accept_lifetime=Lifetime(10**18 + 1)), "a lifetime that is not in whole"),
+    ("gobgp", lambda mkt: replace(mkt, secret=b"s" * 81), "a secret of more than 80 octets"),
+    ("bird", lambda mkt: replace(mkt, secret=b"s" * 81), "a secret of more than 80 octets"),
+    ("junos", lambda mkt: replace(mkt, secret=b"s" * 127), "a secret of more than 126 octets"),
     ("ios-xe", lambda mkt: replace(mkt, secret=None, gap="x"), "a missing secret"),
-    ("junos", lambda mkt: replace(mkt, send_lifetime=Lifetime(0, SECOND)), "a key that does not last until the next"),
-    ("junos", lambda mkt: replace(mkt, send_lifetime=Lifetime(0)), "not the send-lifetime widened by one tolerance"),
+    ("junos", lambda mkt: replace(mkt, send_lifetime=Lifetime(0)), "a lifetime that begins before the year 2000"),
+    (
+        "junos",
+        lambda mkt: replace(mkt, send_lifetime=Lifetime(NOW, NOW + 1)),
+        "a key that does not last until the next",
+    ),
+    ("junos", lambda mkt: replace(mkt, send_lifetime=Lifetime(NOW)), "not the send-lifetime widened by one tolerance"),
     ("ietf", lambda mkt: replace(mkt, algorithm=find_algorithm("hmac-sha-256-128"), mac_length=16), "hmac-sha-256-128"),
 ]
 
@@ -443,13 +464,57 @@ def test_kernel_names_are_written_as_the_algorithms_that_they_are() -> None:
     assert "algorithm cmac aes128;" in export(store, "bird")
 
 
-def test_ios_xe_has_the_flag_at_the_neighbour_too_where_all_keys_have_it() -> None:
-    """For BGP some releases take it from the neighbour alone."""
+def test_ios_xe_has_the_flag_at_the_neighbour_too() -> None:
+    """For BGP releases take it from the neighbour alone, so that all keys of a session have the same."""
     keys = key(1, b"sixteen octets!!"), key(3, b"another sixteen!", tcp_options=TcpOptions.EXCLUDE)
-    mixed = Peer(LOCAL, REMOTE, keys, None, HERE, port=179)
-    written = [export(KeyStore((peer,)), "ios-xe") for peer in (mixed, replace(mixed, mkts=keys[:1]))]
+    written = [export(KeyStore((Peer(LOCAL, REMOTE, (mkt,), None, HERE, port=179),)), "ios-xe") for mkt in keys]
     neighbours = [re.findall(r"neighbor 192\.0\.2\.1 ao \S+(.*)", text) for text in written]
-    assert neighbours == [[""], [" include-tcp-options"]]
+    assert neighbours == [[" include-tcp-options"], [""]]
+    with pytest.raises(KeyFileError, match="keys of one peer that differ in tcp-options"):
+        export(KeyStore((Peer(LOCAL, REMOTE, keys, None, HERE, port=179),)), "ios-xe")
+
+
+def store_of(*keys: MasterKeyTuple, remote: Network = REMOTE) -> KeyStore:
+    return KeyStore((Peer(LOCAL if remote.version == 4 else None, remote, keys, "default", HERE, port=179),))
+
+
+class TestWhatTheDevicesAccept:
+    def test_keys_of_ios_xr_have_lifetimes_since_it_has_no_default_for_them(self) -> None:
+        text = export(store_of(key(1, b"sixteen octets!!")), "ios-xr")
+        for name in ("accept-lifetime", "send-lifetime"):
+            assert f"  {name} 00:00:00 january 01 1993 infinite\n" in text
+        assert "lifetime" not in export(store_of(key(1, b"sixteen octets!!")), "ios-xe")
+
+    def test_a_key_of_junos_has_to_say_when_it_starts(self) -> None:
+        text = export(store_of(key(1, b"sixteen octets!!")), "junos")
+        assert 'start-time "2000-1-1.00:00:00 +0000";' in text
+        with pytest.raises(KeyFileError, match="keys that start at the same time, or are always valid"):
+            export(store_of(key(1, b"sixteen octets!!"), key(3, b"another sixteen!")), "junos")
+
+    @pytest.mark.parametrize("system", ["ios-xr", "ios-xe"])
+    def test_a_question_mark_would_ask_the_router_for_help(self, system: str) -> None:
+        text = export(store_of(key(1, b"is it a secret?")), system)
+        assert "?" not in text
+        assert read_back(system, text).keychains[0].mkts[0].secret == b"is it a secret?"
+
+    @pytest.mark.parametrize("system", ["bird", "gobgp"])
+    @pytest.mark.parametrize(("other", "named"), [((1, 9), "SendID"), ((9, 2), "ReceiveID")])
+    def test_an_id_may_come_once_in_a_key_chain(self, system: str, other: tuple[int, int], named: str) -> None:
+        second = replace(key(1, b"another sixteen!"), send_id=other[0], recv_id=other[1])
+        with pytest.raises(KeyFileError, match=f"several keys of one peer with the same {named}"):
+            export(store_of(key(1, b"sixteen octets!!"), second), system)
+
+    def test_no_protocol_of_bird_is_called_like_a_word_of_its_grammar(self) -> None:
+        assert "protocol bgp ao_default {" in export(store_of(key(1, b"sixteen octets!!")), "bird")
+        named = replace(store_of(key(1, b"sixteen octets!!")).peers[0], keychain="Edge")
+        assert "protocol bgp Edge {" in export(KeyStore((named,)), "bird")
+
+    @pytest.mark.parametrize("system", ["bird", "gobgp"])
+    def test_a_link_local_neighbour_needs_its_interface(self, system: str) -> None:
+        note = "needs its interface as well"
+        mkt = key(1, b"sixteen octets!!")
+        assert note in export(store_of(mkt, remote=parse_prefix("fe80::2")), system)
+        assert note not in export(store_of(mkt, remote=parse_prefix("2001:db8::2")), system)
 
 
 def test_an_unknown_system_is_told_with_those_that_are_known() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from aoinspect.engine.findings import captures, ends, keys, lifetimes, linux, segments, selection
 from aoinspect.engine.findings.model import ConnectionFinder, Finding, Policy, RunFinder, Scene, Severity
@@ -99,6 +100,12 @@ def find_on_run(analyzer: Analyzer, connections: list[ConnectionResult], policy:
 
 def find_on_connection(scene: Scene, policy: Policy) -> Iterator[Finding]:
     """The findings on one connection under `policy`, in no particular order."""
-    for finder in FINDERS:
-        if finder.on_connection is not None and policy in finder.policies:
-            yield from finder.on_connection(scene)
+    for on_connection in _finders_on_connections(policy):
+        yield from on_connection(scene)
+
+
+@cache
+def _finders_on_connections(policy: Policy) -> tuple[ConnectionFinder, ...]:
+    return tuple(
+        finder.on_connection for finder in FINDERS if finder.on_connection is not None and policy in finder.policies
+    )

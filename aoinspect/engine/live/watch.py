@@ -17,6 +17,7 @@ from aoinspect.engine.live.events import Event, event_order, time_order
 from aoinspect.engine.live.key_changes import KeyChanges
 from aoinspect.engine.live.standing import RUN, StandingFindings
 from aoinspect.engine.live.verdict_changes import VerdictChanges
+from aoinspect.engine.ordering import distinct
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.results import ConnectionResult, connection_result, end_result, runs_in_order, transitions_of
 from aoinspect.engine.table import Rows
@@ -72,7 +73,7 @@ class Watch:
         odd = rows.connection[rows.verdict != Verdict.VERIFIED]
         for queue, numbers in ((self._urgent, odd), (self._others, rows.connection)):
             if len(numbers):
-                queue.update(dict.fromkeys(indices[number] for number in np.unique(numbers).tolist()))
+                queue.update(dict.fromkeys(indices[number] for number in distinct(numbers).tolist()))
         if self._verdicts.has_overdue:
             events += self._verdicts.overdue(self._now_ns())
         if self._arrived >= self._findings_due:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
-from aoinspect.keys.export.plan import Abilities, Session, address_text, plan, refuse, secret_of, written_algorithm
+from aoinspect.keys.export.plan import (
+    LONGEST_LINUX_SECRET,
+    Abilities,
+    Session,
+    address_text,
+    plan,
+    refuse,
+    secret_of,
+    written_algorithm,
+)
 from aoinspect.keys.importers.model import BGP_PORT
 from aoinspect.keys.model import KeyStore
 
@@ -20,8 +31,12 @@ ABILITIES = Abilities(
     },
     flags=frozenset({TcpOptions.INCLUDE}),
     has_ports=True,
+    has_unique_ids=True,
+    longest_secret=LONGEST_LINUX_SECRET,
     name_pattern="[A-Za-z0-9_]",
 )
+_MAY_BE_KEYWORD = re.compile(r"[a-z0-9_]+")
+"""BIRD takes no word of its grammar as a name, even in apostrophes; all of these are lower case."""
 _HEADER = (
     "# What authenticates the sessions: merge it into their protocols, which need AS numbers and channels as well."
 )
@@ -35,7 +50,8 @@ def write_bird(store: KeyStore) -> str:
     blocks = [_HEADER]
     for session in planned.sessions:
         number = names[session.chain] = names.get(session.chain, 0) + 1
-        blocks.append(_protocol(session, session.chain if number == 1 else f"{session.chain}_{number}"))
+        name = session.chain if _MAY_BE_KEYWORD.fullmatch(session.chain) is None else f"ao_{session.chain}"
+        blocks.append(_protocol(session, name if number == 1 else f"{name}_{number}"))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -48,6 +64,8 @@ def _protocol(session: Session, name: str) -> str:
     if session.local is not None or local_port not in (None, BGP_PORT):
         local = "" if session.local is None else f" {address_text(session.local)}"
         lines.append(f"  local{local}{_port(local_port)};")
+    if session.is_link_local:
+        lines.append("  # A link-local neighbor needs its interface as well.")
     lines.append(f"  neighbor {'range ' if session.is_range else ''}{session.remote_text}{_port(remote_port)};")
     if session.is_md5:
         lines += ["  authentication md5;", f"  password {_quoted(secret_of(session.mkts[0]))};"]

@@ -5,7 +5,16 @@ from __future__ import annotations
 import base64
 
 from aoinspect.ao.mkt import TcpOptions
-from aoinspect.keys.export.plan import Abilities, Session, address_text, plan, refuse, secret_of, written_algorithm
+from aoinspect.keys.export.plan import (
+    LONGEST_LINUX_SECRET,
+    Abilities,
+    Session,
+    address_text,
+    plan,
+    refuse,
+    secret_of,
+    written_algorithm,
+)
 from aoinspect.keys.model import KeyStore
 
 ABILITIES = Abilities(
@@ -17,6 +26,8 @@ ABILITIES = Abilities(
         "hmac-sha-256-128": "hmac_sha_256_128",
     },
     flags=frozenset({TcpOptions.INCLUDE, TcpOptions.EXCLUDE}),
+    has_unique_ids=True,
+    longest_secret=LONGEST_LINUX_SECRET,
 )
 _HEADER = "# What authenticates the sessions: merge it into the configuration, which needs AS numbers as well."
 
@@ -47,7 +58,8 @@ def write_gobgp(store: KeyStore) -> str:
 
 def _neighbour(session: Session) -> list[str]:
     config = [f'    neighbor-address = "{session.remote_text}"', *_vrf(session)]
-    return ["[[neighbors]]", "  [neighbors.config]", *config, *_keys(session, "neighbors")]
+    note = ["# A link-local address needs its interface as well: fe80::2%eth0"] if session.is_link_local else []
+    return [*note, "[[neighbors]]", "  [neighbors.config]", *config, *_keys(session, "neighbors")]
 
 
 def _range_lines(session: Session, group: str) -> list[str]:

@@ -29,6 +29,7 @@ ABILITIES = Abilities(
     },
     flags=frozenset({TcpOptions.INCLUDE, TcpOptions.EXCLUDE}),
     has_lifetimes=True,
+    is_flag_of_session=True,
 )
 _HEADER = "! What authenticates the sessions: the neighbors need remote-as and address families as well."
 
@@ -108,6 +109,6 @@ def _neighbour_lines(session: Session, group: str) -> list[str]:
         lines.append(f"neighbor {name} password {written_secret(secret_of(session.mkts[0]), '0', '7')}")
     else:
         # Releases that take the flag from the neighbour alone for BGP do not look at the keys'.
-        is_covered = all(mkt.tcp_options is TcpOptions.INCLUDE for mkt in session.mkts)
+        is_covered = session.flag is TcpOptions.INCLUDE
         lines.append(f"neighbor {name} ao {session.chain}" + " include-tcp-options" * is_covered)
     return lines

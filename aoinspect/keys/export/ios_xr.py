@@ -31,7 +31,10 @@ _HEADER = "!! What authenticates the sessions: the neighbors need remote-as and 
 
 
 def write_ios_xr(store: KeyStore) -> str:
-    """The configuration of `store`'s peers. KeyFileError with all that IOS-XR cannot express."""
+    """The configuration of `store`'s peers. KeyFileError with all that IOS-XR cannot express.
+
+    Every key has both lifetimes: IOS-XR has no default for them.
+    """
     planned = plan(store, ABILITIES)
     refuse(
         ABILITIES.title,
@@ -53,7 +56,7 @@ def _chain_lines(planned: Plan) -> list[str]:
         for number, mkt in enumerate(chain.mkts):
             secret = written_secret(secret_of(mkt), "clear", "password")
             lines += [f" key {number}", f"  key-string {secret}"]
-            lines += [f"  {line}" for line in lifetime_lines(mkt)]
+            lines += [f"  {line}" for line in lifetime_lines(mkt, is_always_written=True)]
             lines += [f"  cryptographic-algorithm {written_algorithm(mkt, ABILITIES)}", " !"]
         lines.append("!")
     if planned.chains:

@@ -1,7 +1,8 @@
 """Junos: key chains, and a BGP group per session.
 
 A Junos key has a start and no end: it lasts until the next one starts, and is accepted a `tolerance` longer at either
-side. Lifetimes of any other shape cannot be written.
+side. Lifetimes of any other shape cannot be written. The start is mandatory, so that several keys that are always valid
+cannot be told; where one key has no beginning, the year 2000 stands for it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from aoinspect.keys.export.plan import (
     secret_of,
     written_algorithm,
 )
+from aoinspect.keys.importers.junos import ALWAYS_NS
 from aoinspect.keys.model import KeyChain, KeyStore
 from aoinspect.keys.obfuscation import disguise_junos9
 
@@ -29,6 +31,7 @@ ABILITIES = Abilities(
     algorithms={"hmac-sha-1-96": "hmac-sha-1-96", "aes-128-cmac-96": "aes-128-cmac-96"},
     flags=frozenset(TcpOptions),
     has_lifetimes=True,
+    longest_secret=126,
 )
 _HEADER = "# What authenticates the sessions: the groups need types and AS numbers as well."
 _FLAGS = {TcpOptions.INCLUDE: "enabled", TcpOptions.EXCLUDE: "disabled"}
@@ -76,10 +79,9 @@ def _chain_lines(chain: KeyChain) -> list[str]:
         lines.append(f"    tolerance {tolerance // SECOND_NS};")
     for number, mkt in enumerate(chain.mkts):
         lines += [f"    key {number} {{", f"        secret {_secret(secret_of(mkt))};"]
-        if mkt.send_lifetime is not None and mkt.send_lifetime.from_ns is not None:
-            start = datetime.fromtimestamp(mkt.send_lifetime.from_ns // SECOND_NS, UTC)
-            told = f"{start.year}-{start.month}-{start.day}.{start:%H:%M:%S} +0000"
-            lines.append(f'        start-time "{told}";')
+        start = datetime.fromtimestamp(_start_ns(mkt) // SECOND_NS, UTC)
+        told = f"{start.year}-{start.month}-{start.day}.{start:%H:%M:%S} +0000"
+        lines.append(f'        start-time "{told}";')
         lines += ["        algorithm ao;", "        ao-attribute {"]
         lines += [f"            send-id {mkt.send_id};", f"            recv-id {mkt.recv_id};"]
         if mkt.tcp_options in _FLAGS:
@@ -110,6 +112,11 @@ def _word(name: str) -> str:
     return name if name.replace("-", "").replace("_", "").replace(".", "").isalnum() else f'"{name}"'
 
 
+def _start_ns(mkt: MasterKeyTuple) -> int:
+    send = mkt.send_lifetime
+    return ALWAYS_NS if send is None or send.from_ns is None else send.from_ns
+
+
 def _tolerance_ns(mkts: tuple[MasterKeyTuple, ...]) -> int:
     """By how much the first key that has both lifetimes is accepted before it is sent."""
     for mkt in mkts:
@@ -123,18 +130,19 @@ def _odd_lifetimes(chain: KeyChain) -> list[tuple[Origin, str]]:
     found: list[tuple[Origin, str]] = []
     if len(chain.mkts) > _MOST_KEYS:
         found.append((chain.origin, f'more than {_MOST_KEYS} keys, in the key chain "{chain.name}"'))
-    starts = [mkt.send_lifetime.from_ns for mkt in chain.mkts if mkt.send_lifetime is not None]
+    starts = [_start_ns(mkt) for mkt in chain.mkts]
     tolerance = _tolerance_ns(chain.mkts)
     for mkt in chain.mkts:
-        send = mkt.send_lifetime
-        if send is None and mkt.accept_lifetime is None:
-            continue
-        start = None if send is None else send.from_ns
-        if send is None or start is None:
-            message = "a lifetime without a beginning"
-        elif send.until_ns != min((later for later in starts if later is not None and later > start), default=None):
+        send = mkt.send_lifetime or Lifetime(None, None)
+        start = _start_ns(mkt)
+        accept = mkt.accept_lifetime or Lifetime(None, None)
+        if starts.count(start) > 1:
+            message = "keys that start at the same time, or are always valid"
+        elif send.from_ns is not None and start <= ALWAYS_NS:
+            message = "a lifetime that begins before the year 2000"
+        elif send.until_ns != min((later for later in starts if later > start), default=None):
             message = "a key that does not last until the next one starts"
-        elif mkt.accept_lifetime != _widened(send, tolerance) or tolerance < 0 or tolerance % SECOND_NS:
+        elif accept != _widened(send, tolerance) or tolerance < 0 or tolerance % SECOND_NS:
             message = "an accept-lifetime that is not the send-lifetime widened by one tolerance"
         elif not is_in_seconds(send):
             message = "a lifetime that is not in whole seconds"

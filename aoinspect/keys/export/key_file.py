@@ -17,7 +17,7 @@ from aoinspect.keys.model import KeyStore, Peer
 
 _SECOND_NS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_WHERE = re.compile(r"(?:: fill in the secret)? \(line [0-9]+\)\Z")
+_WHERE = re.compile(r"(?:: fill in the secret)? \((?:line |[^()]*:)[0-9]+\)\Z")
 """What a gap's message tells of the file that it was read from."""
 
 

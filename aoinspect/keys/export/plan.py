@@ -20,6 +20,8 @@ from aoinspect.keys.model import KeyChain, KeyStore, Network, Peer
 from aoinspect.keys.same_keys import usual_algorithm
 
 SECOND_NS = 1_000_000_000
+LONGEST_LINUX_SECRET = 80
+"""Octets, of TCP-AO (TCP_AO_MAXKEYLEN) and of TCP-MD5 (TCP_MD5SIG_MAXKEYLEN)."""
 _LONGEST_NAME = 48
 
 
@@ -40,6 +42,10 @@ class Abilities:
     has_sessions: bool = True
     is_flag_of_session: bool = False
     """Whether all keys of a session have one flag."""
+    has_unique_ids: bool = False
+    """Whether no two keys of a key chain may have one SendID, or one ReceiveID."""
+    longest_secret: int | None = None
+    """Octets; None where it is not known."""
     name_pattern: str = r"[A-Za-z0-9_.-]"
     """One character of a name."""
 
@@ -62,6 +68,11 @@ class Session:
     @property
     def is_range(self) -> bool:
         return self.remote is not None and self.remote.prefixlen < self.remote.max_prefixlen
+
+    @property
+    def is_link_local(self) -> bool:
+        """Whether the neighbour is one link-local address, which many systems take only with its interface."""
+        return self.remote is not None and self.remote.version == 6 and not self.is_range and self.remote.is_link_local
 
     @property
     def is_md5(self) -> bool:
@@ -227,6 +238,13 @@ def _check_peer(peer: Peer, abilities: Abilities, problems: _Problems) -> None:
         problems.add(peer.origin, "TCP-AO and TCP-MD5 for one peer")
     elif kinds == {True} and len(peer.mkts) > 1:
         problems.add(peer.origin, "several TCP-MD5 passwords for one peer")
+    if abilities.has_unique_ids:
+        for told, ids in (
+            ("SendID", [mkt.send_id for mkt in peer.mkts]),
+            ("ReceiveID", [mkt.recv_id for mkt in peer.mkts]),
+        ):
+            if len(set(ids)) < len(ids):
+                problems.add(peer.origin, f"several keys of one peer with the same {told}")
     if abilities.is_flag_of_session and len({mkt.tcp_options for mkt in peer.mkts}) > 1:
         problems.add(peer.origin, "keys of one peer that differ in tcp-options")
 
@@ -235,6 +253,8 @@ def _check_key(mkt: MasterKeyTuple, abilities: Abilities, problems: _Problems) -
     called = f'in the key "{mkt.name}"'
     if mkt.secret is None:
         problems.add(mkt.origin, f"a missing secret, {called}: fill it in")
+    elif abilities.longest_secret is not None and len(mkt.secret) > abilities.longest_secret:
+        problems.add(mkt.origin, f"a secret of more than {abilities.longest_secret} octets, {called}")
     if mkt.algorithm.is_md5:
         if mkt.send_lifetime is not None or mkt.accept_lifetime is not None:
             problems.add(mkt.origin, f"the lifetime of a TCP-MD5 password, {called}")

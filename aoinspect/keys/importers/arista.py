@@ -25,7 +25,7 @@ from aoinspect.keys.importers.model import (
     score,
 )
 from aoinspect.keys.importers.moments import LOCAL_TIME, MOMENT_WORDS, MomentReader, nanoseconds, span
-from aoinspect.keys.importers.neighbours import InterfaceAddresses, Neighbours, take_shared_setting
+from aoinspect.keys.importers.neighbours import InterfaceAddresses, Neighbours, on_interface, take_shared_setting
 from aoinspect.keys.importers.sessions import ChainUse, Password, Sessions, Settings
 from aoinspect.keys.model import KeyStore
 
@@ -75,7 +75,9 @@ class _Configuration:
         for line in block.children:
             words = line.words
             texts = [word.text.lower() for word in words]
-            if texts[0] == "neighbor" and len(words) > 1:
+            if texts[:2] == ["neighbor", "interface"] and len(words) > 3:
+                self.take(neighbours.settings(vrf, on_interface(words[2].text), line.start), words[3:5], line)
+            elif texts[0] == "neighbor" and len(words) > 1:
                 self.take(neighbours.settings(vrf, words[1].text, line.start), words[2:], line)
             elif texts[:3] == ["bgp", "listen", "range"] and len(words) > 5:
                 group = words[6] if texts[4:6] == ["peer", "group"] and len(words) > 6 else words[5]
@@ -207,4 +209,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-ARISTA_EOS = Importer("eos", _TITLE, _recognises, _read)
+ARISTA_EOS = Importer("eos", _TITLE, _recognises, _read, is_printed=True)

@@ -3,22 +3,35 @@
 A protocol takes from its template what it does not say itself; a `keys` block is taken or replaced as a whole. BIRD's
 MAC is always 12 octets, and the kernel's default, which BIRD leaves as it is, covers the other options. Text in quotes
 has no escapes; without quotes a secret is octets (`hex:...`, or 16 and more with or without colons) or the name of a
-`define`. Source: BIRD's user's guide and its grammar.
+`define`. Names may stand in apostrophes. Source: BIRD's user's guide and its grammar.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aoinspect.ao.algorithms import Algorithm, find_algorithm
-from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
+from aoinspect.ao.mkt import MasterKeyTuple, Origin, TcpOptions
+from aoinspect.keys.importers.bird_includes import with_includes
 from aoinspect.keys.importers.braced import Statement, read_braced
-from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Mark, Secret, Source, Word, own_words, score
+from aoinspect.keys.importers.model import (
+    READABLE_BY_ALL,
+    Draft,
+    ImportContext,
+    Importer,
+    Mark,
+    Secret,
+    Source,
+    Word,
+    own_words,
+    score,
+)
 from aoinspect.keys.importers.ports import add_session
 from aoinspect.keys.importers.sessions import ChainUse, NoKeys, Password, Sessions, Settings
-from aoinspect.keys.model import KeyStore, Network
+from aoinspect.keys.model import KeyStore, KeyWarning, Network
+from aoinspect.keys.text_file import is_readable_by_all
 
 _TITLE = "BIRD"
 _WORDS = own_words(
@@ -79,6 +92,8 @@ class _Configuration:
     defines: dict[str, Word] = field(default_factory=dict)
     templates: dict[str, _Protocol] = field(default_factory=dict)
     unnamed: int = 0
+    secret_paths: set[str] = field(default_factory=set)
+    """The files in which secrets stand."""
 
     def read(self, statements: list[Statement]) -> None:
         protocols: list[_Protocol] = []
@@ -86,8 +101,6 @@ class _Configuration:
             words = [word.text for word in statement.words]
             if words[0] == "define":
                 self.define(statement)
-            elif words[0] == "include":
-                self.draft.warn(statement.words[0], "include is not followed: name that file with --keys as well")
             elif words[:2] == ["template", "bgp"]:
                 template = self.protocol(statement)
                 self.templates[template.name] = template
@@ -117,7 +130,7 @@ class _Configuration:
         return word if word.is_quoted else self.defines.get(word.text, word)
 
     def protocol(self, statement: Statement) -> _Protocol:
-        words = [word.text for word in statement.words[2:]]
+        words = [word.text.strip("'") for word in statement.words[2:]]
         name = words[0] if words and words[0] != "from" else ""
         if not name:
             self.unnamed += 1
@@ -153,8 +166,7 @@ class _Configuration:
         word = item.value(position)
         if word is None or word.text in ("as", "port", "internal", "external"):
             return None
-        word = self.value(word)
-        return self.draft.network(word._replace(text=word.text.partition("%")[0]))
+        return self.draft.network(self.value(word))
 
     def port(self, item: Statement) -> int | None:
         words = [word.text for word in item.words]
@@ -164,6 +176,7 @@ class _Configuration:
 
     def secret(self, word: Word) -> Secret:
         word = self.value(word)
+        self.secret_paths.add(self.draft.source.origin(word.start).path)
         if word.is_quoted:
             # As it stands in the text: a backslash is itself here.
             return Secret.of_text(self.draft.source.text[word.start + 1 : word.end].removesuffix('"'))
@@ -215,7 +228,10 @@ class _Configuration:
         )
 
     def key_id(self, word: Word | None) -> int | None:
-        return self.draft.number(None if word is None else self.value(word), "id", 0, 255)
+        word = None if word is None else self.value(word)
+        if word is not None and re.fullmatch(r"0x[0-9A-Fa-f]{1,8}", word.text):
+            word = word._replace(text=str(int(word.text, 16)))
+        return self.draft.number(word, "id", 0, 255)
 
     def session(self, protocol: _Protocol) -> None:
         seen: set[str] = set()
@@ -265,12 +281,19 @@ class _Configuration:
 
 
 def _read(text: str, path: str, context: ImportContext) -> KeyStore:
-    draft = Draft(_TITLE, Source(text, path), context, _WORDS)
-    braced = read_braced(text)
+    whole = with_includes(text, path)
+    draft = Draft(_TITLE, Source(whole.text, path, whole.pieces), context, _WORDS)
+    for place, trouble in whole.troubles:
+        draft.warn(place, f"what is included here is not read: {trouble}")
+    braced = read_braced(whole.text)
     for start, end, message in braced.mistakes:
         draft.mistake((start, end), message)
-    _Configuration(draft, Sessions(draft, "keys block")).read(braced.statements)
-    return draft.finish()
+    configuration = _Configuration(draft, Sessions(draft, "keys block"))
+    configuration.read(braced.statements)
+    store = draft.finish()
+    public = [known for known in whole.paths if known in configuration.secret_paths and is_readable_by_all(known)]
+    warnings = [KeyWarning(Origin(known, 1), READABLE_BY_ALL) for known in public]
+    return replace(store, warnings=(*warnings, *store.warnings))
 
 
 _MARKS = (

@@ -20,6 +20,10 @@ _TOKEN = re.compile(
     r"""|"(?P<quoted>(?:[^"\\\n]|\\[^\n])*)(?P<close>"?)"""
     r"""|(?P<word>[^\s{};"]+)"""
 )
+_TOKEN_WITH_APOSTROPHES = re.compile(
+    _TOKEN.pattern.replace("""[^\\s{};"]+""", """[^\\s{};"']+""")
+    + r"""|'(?P<quoted_once>(?:[^'\\\n]|\\[^\n])*)(?P<close_once>'?)"""
+)
 _ESCAPE = re.compile(r"\\(.)")
 _MOST_DEPTH = 200
 
@@ -64,8 +68,10 @@ class BracedText:
     """Start, end, message: for `Draft.mistake`."""
 
 
-def read_braced(text: str, *, line_ends: bool = False) -> BracedText:
+def read_braced(text: str, *, line_ends: bool = False, has_apostrophes: bool = False) -> BracedText:
     """The statements of `text`; with `line_ends`, the end of a line ends a statement as `;` does. Never raises.
+
+    `has_apostrophes`: text may be quoted with them as well.
 
     A block without words before it (`{ ... }`) and words without a block are statements all the same; a statement
     always has at least one word, so the statements of a block without words join those around it.
@@ -75,15 +81,16 @@ def read_braced(text: str, *, line_ends: bool = False) -> BracedText:
     open_blocks: list[tuple[list[Statement], int]] = []
     block = top
     words: list[Word] = []
-    for match in _TOKEN.finditer(text):
+    for match in (_TOKEN_WITH_APOSTROPHES if has_apostrophes else _TOKEN).finditer(text):
         kind = match.lastgroup
         if kind == "skip":
             continue
         if kind == "word":
             words.append(Word(match[0], match.start(), match.end()))
-        elif kind == "close":
-            words.append(Word(_ESCAPE.sub(r"\1", match["quoted"]), match.start(), match.end(), True))
-            if not match["close"]:
+        elif kind in ("close", "close_once"):
+            inside = match["quoted" if kind == "close" else "quoted_once"]
+            words.append(Word(_ESCAPE.sub(r"\1", inside), match.start(), match.end(), True))
+            if not match[kind]:
                 found.mistakes.append((match.start(), match.start() + 1, "this quote is not closed on its line"))
         elif kind == "newline":
             if line_ends and words:

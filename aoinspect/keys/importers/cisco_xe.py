@@ -8,6 +8,7 @@ Cisco's IP Routing guides (TCP Authentication Option) and the Nexus 9000 securit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from aoinspect.ao.mkt import MasterKeyTuple, TcpOptions
@@ -27,13 +28,21 @@ from aoinspect.keys.importers.model import (
     score,
 )
 from aoinspect.keys.importers.moments import cisco_lifetime
-from aoinspect.keys.importers.neighbours import InterfaceAddresses, Neighbours, take_shared_setting, template_name
+from aoinspect.keys.importers.neighbours import (
+    InterfaceAddresses,
+    Neighbours,
+    on_interface,
+    take_shared_setting,
+    template_name,
+)
 from aoinspect.keys.importers.sessions import ChainUse, Password, Sessions, Settings
 from aoinspect.keys.model import KeyStore
 
 _LDP_NEIGHBOUR = "mpls ldp neighbor"
 _LDP_FALLBACK = "mpls ldp password fallback"
 _SINGLE_LINES = ((_LDP_NEIGHBOUR, LDP_PORT), (_LDP_FALLBACK, LDP_PORT), ("ip msdp password peer", MSDP_PORT))
+_INTERFACE = re.compile(r"(?:ethernet|port-channel|vlan)[0-9][0-9/.]*", re.IGNORECASE)
+"""How NX-OS names a neighbour that it finds on an interface."""
 _NO_AO = "is none of `tcp`, so TCP-AO cannot use it"
 
 
@@ -109,7 +118,8 @@ class _Configuration:
             words = line.words
             texts = [word.text.lower() for word in words]
             if texts[0] == "neighbor" and len(words) > 1:
-                settings = neighbours.settings(vrf, words[1].text, line.start)
+                name = on_interface(words[1].text) if _INTERFACE.fullmatch(words[1].text) else words[1].text
+                settings = neighbours.settings(vrf, name, line.start)
                 self.take(settings, words[2:], line)
                 self.read_settings(line, settings)
             elif texts[0] == "template" and len(words) > 2:
@@ -120,6 +130,8 @@ class _Configuration:
                 neighbours.settings(vrf, words[3].text, line.start).parents.append(group)
             elif texts[0] == "vrf" and len(words) > 1:
                 self.read_bgp(line, words[1].text, neighbours)
+            elif texts[:2] == ["scope", "vrf"] and len(words) > 2:
+                self.read_bgp(line, words[2].text, neighbours)
             elif texts[0] == "address-family":
                 inner = words[texts.index("vrf") + 1].text if "vrf" in texts[:-1] else vrf
                 self.read_bgp(line, inner, neighbours)
@@ -194,5 +206,5 @@ def _recognises_nx_os(text: str) -> int:
     return score(text, _NX_OS_MARKS)
 
 
-IOS_XE = Importer("ios-xe", "Cisco IOS-XE", _recognises_ios_xe, _read_ios_xe)
-NX_OS = Importer("nx-os", "Cisco NX-OS", _recognises_nx_os, _read_nx_os)
+IOS_XE = Importer("ios-xe", "Cisco IOS-XE", _recognises_ios_xe, _read_ios_xe, is_printed=True)
+NX_OS = Importer("nx-os", "Cisco NX-OS", _recognises_nx_os, _read_nx_os, is_printed=True)

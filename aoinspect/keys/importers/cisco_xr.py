@@ -37,6 +37,20 @@ _TITLE = "Cisco IOS-XR"
 _NO_AO = "has no SendID and ReceiveID under `tcp ao`, so TCP-AO cannot use it"
 _FLAGS = {"enable": TcpOptions.INCLUDE, "disable": TcpOptions.EXCLUDE}
 _LSR = re.compile(r"([0-9.]+)(?::[0-9]+)?")
+_FORMAL = {
+    "key chain": (3, ("key",)),
+    "tcp ao": (2, ("keychain",)),
+    "router bgp": (3, ("instance", "vrf", "neighbor", "session-group", "neighbor-group")),
+    "router msdp": (2, ("peer",)),
+    "mpls ldp": (2, ("vrf", "neighbor")),
+    "interface": (2, ()),
+}
+"""How a block at the margin begins, how many words that is, and which blocks inside lead to keys: a word and a name."""
+_IN_GROUPS = ("ao", "password", "key-string", "key chain", "neighbor", "use neighbor-group")
+_GROUPS = (
+    "apply-group is not followed, and its group has keys or neighbors: give what "
+    "`show running-config inheritance` prints"
+)
 _CLOCK_ZONE = re.compile(r"^clock timezone \S+ (?!0\b)\S", re.MULTILINE | re.IGNORECASE)
 
 
@@ -51,7 +65,8 @@ class _Key:
 
 def _read(text: str, path: str, context: ImportContext) -> KeyStore:
     draft = Draft(_TITLE, Source(text, path), context, CISCO_WORDS)
-    root = read_lines(text)
+    root = _nested(read_lines(text))
+    _tell_of_groups(root, draft)
     sessions = Sessions(draft)
     _read_chains(root, draft, sessions)
     addresses = InterfaceAddresses(root, draft)
@@ -66,6 +81,58 @@ def _read(text: str, path: str, context: ImportContext) -> KeyStore:
         neighbours.close(sessions, MSDP_PORT)
     sessions.close()
     return draft.finish()
+
+
+def _nested(root: Line) -> Line:
+    """The lines as blocks, also where `show running-config formal` printed each with its whole path."""
+    nested = Line("", 0, -1)
+    blocks: dict[tuple[str, ...], Line] = {}
+    for line in root.children:
+        parts = [] if line.children else _formal_parts(line)
+        if len(parts) < 2:
+            nested.children.append(line)
+            continue
+        path: tuple[str, ...] = ()
+        above = nested
+        for part in parts:
+            path = (*path, part.text)
+            if path not in blocks:
+                blocks[path] = part
+                above.children.append(part)
+            above = blocks[path]
+    return nested
+
+
+def _formal_parts(line: Line) -> list[Line]:
+    """The blocks that the line's path names, and what it sets in the last of them."""
+    known = next((known for phrase, known in _FORMAL.items() if line.begins(phrase)), None)
+    if known is None:
+        return []
+    words = line.words
+    length, inner = known
+    starts = [0]
+    while starts[-1] + length < len(words):
+        starts.append(starts[-1] + length)
+        if words[starts[-1]].text.lower() not in inner:
+            break
+        length = 2
+    ends = [words[start - 1].end for start in starts[1:]] + [line.end]
+    return [
+        Line(line.text[words[start].start - line.start : end - line.start], words[start].start, depth)
+        for depth, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]
+
+
+def _tell_of_groups(root: Line, draft: Draft) -> None:
+    """What `apply-group` adds is not followed; it matters where a group has keys."""
+    names = {
+        line.words[1].text: line
+        for line in root.under("group")
+        if len(line.words) > 1 and any(inner.begins(word) for inner in line.descendants() for word in _IN_GROUPS)
+    }
+    for line in root.descendants() if names else ():
+        if line.begins("apply-group") and any(word.text in names for word in line.words[1:]):
+            draft.warn(line.start, _GROUPS, is_told_once=True)
 
 
 def _read_chains(root: Line, draft: Draft, sessions: Sessions) -> None:
@@ -163,6 +230,8 @@ def _read_bgp(block: Line, vrf: str | None, neighbours: Neighbours, draft: Draft
                 settings = neighbours.settings(vrf, template_name(kind, group.words[1].text), group.start)
                 _read_settings(group.children, settings, draft)
     _read_blocks(block, vrf, neighbours, draft, "neighbor")
+    for inner in block.under("instance"):
+        _read_bgp(inner, vrf, neighbours, draft)
     for inner in block.under("vrf"):
         if len(inner.words) > 1:
             _read_bgp(inner, inner.words[1].text, neighbours, draft)
@@ -243,6 +312,7 @@ _MARKS = (
     Mark("tcp ao", r"tcp ao\s*$", 12),
     Mark("!! IOS XR", r"!! IOS XR", 20),
     Mark(" include-tcp-options ", r"\s+ao \S+ include-tcp-options (?:enable|disable)", 15),
+    Mark(" neighbor ", r"router bgp \S+ (?:vrf \S+ )?neighbor ", 12),
     Mark("key-string password", r"\s+key-string password6? ", 10),
     Mark(" password ", r"\s+(?:\S+ )?password (?:encrypted|clear) ", 9),
     Mark("cryptographic-algorithm ", r"\s+cryptographic-algorithm (?:HMAC-SHA1-|AES-128-CMAC-96|HMAC-MD5)", 6),
@@ -259,4 +329,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-IOS_XR = Importer("ios-xr", _TITLE, _recognises, _read)
+IOS_XR = Importer("ios-xr", _TITLE, _recognises, _read, is_printed=True)

@@ -1,11 +1,13 @@
 """ExaBGP: `tcp-ao { keyid; algorithm; password; base64; }` and `md5-password` of neighbours and templates.
 
 One number is both ids. Groups and templates give their neighbours what these do not say. Since ExaBGP 6 the end of a
-line ends a statement as `;` does. Source: ExaBGP's syntax reference and its tests.
+line ends a statement as `;` does. Text stands in either quotes, and a backslash has JSON's meaning wherever it stands.
+Source: ExaBGP's syntax reference, its tokeniser and its tests.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,13 +17,17 @@ from aoinspect.keys.importers.gobgp import base64_secret
 from aoinspect.keys.importers.model import Draft, ImportContext, Importer, Mark, Secret, Source, Word, own_words, score
 from aoinspect.keys.importers.ports import add_session
 from aoinspect.keys.importers.sessions import ChainUse, Password, Sessions, Settings
-from aoinspect.keys.model import KeyStore, Network
+from aoinspect.keys.model import KeyStore
 
 _TITLE = "ExaBGP"
 _WORDS = own_words(
     "neighbor group template inherit local-address peer-address local-as peer-as router-id tcp-ao keyid algorithm",
     "password base64 true false md5-password md5-base64 md5-ip connect listen auto passive",
 )
+
+
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass(slots=True)
@@ -88,11 +94,11 @@ class _Configuration:
         if word is None:
             self.draft.mistake(statement.words[0], "neighbor needs an address")
             return
-        remote = self.network(word)
+        remote = self.draft.network(word)
         settings = Settings()
         local = session.values.get("local-address") or session.values.get("md5-ip")
         if local is not None and local.text != "auto":
-            settings.local = self.network(local)
+            settings.local = self.draft.network(local)
         password = session.values.get("md5-password")
         if session.keys:
             mkts = [mkt for keys in session.keys if (mkt := self.key(keys)) is not None]
@@ -106,13 +112,15 @@ class _Configuration:
                 self.sessions, remote, statement.start, settings, listens_on=ports[0], connects_to=ports[1] or ports[0]
             )
 
-    def network(self, word: Word) -> Network | None:
-        return self.draft.network(word._replace(text=word.text.partition("%")[0]))
-
     def secret(self, word: Word, session: _Session, flag: str) -> Secret:
         said = session.values.get(flag)
         is_base64 = flag in session.flags if said is None else said.text.lower() in ("true", "enable", "1")
-        return base64_secret(self.draft, word) if is_base64 else Secret.of_text(word.text)
+        if is_base64:
+            return base64_secret(self.draft, word)
+        written = self.draft.source.text[word.start : word.end]
+        if word.is_quoted:
+            written = written[1:].removesuffix(written[0])
+        return Secret.of_text(_ESCAPE.sub(_unescaped, written))
 
     def key(self, keys: Statement) -> MasterKeyTuple | None:
         said = self.session(keys)
@@ -131,6 +139,14 @@ class _Configuration:
         return self.draft.key(keys.start, secret, algorithm, send_id=number, recv_id=number)
 
 
+def _unescaped(escape: re.Match[str]) -> str:
+    if escape[1] is None:
+        return _CONTROLS.get(escape[2], escape[2])
+    character = chr(int(escape[1], 16))
+    # Half of a surrogate pair is no character.
+    return escape[0] if "\ud800" <= character <= "\udfff" else character
+
+
 def _inherit(session: _Session, templates: Mapping[str, _Session]) -> None:
     seen: set[str] = set()
     waiting = list(session.parents)
@@ -145,7 +161,7 @@ def _inherit(session: _Session, templates: Mapping[str, _Session]) -> None:
 
 def _read(text: str, path: str, context: ImportContext) -> KeyStore:
     draft = Draft(_TITLE, Source(text, path), context, _WORDS)
-    braced = read_braced(text, line_ends=True)
+    braced = read_braced(text, line_ends=True, has_apostrophes=True)
     for start, end, message in braced.mistakes:
         draft.mistake((start, end), message)
     configuration = _Configuration(draft, Sessions(draft, "tcp-ao block"))

@@ -25,6 +25,7 @@ from aoinspect.keys.importers.model import (
     own_words,
     score,
 )
+from aoinspect.keys.importers.neighbours import LINK_LOCAL
 from aoinspect.keys.importers.ports import add_session
 from aoinspect.keys.importers.sessions import ChainUse, Password, Sessions, Settings
 from aoinspect.keys.model import KeyStore, Network
@@ -34,7 +35,7 @@ _WORDS = own_words(
     "keychains keychains.config keychains.keys keychains.keys.config config name keys key-id receive-id true false",
     "crypto-algorithm secret-key exclude-tcp-options neighbors neighbors.config neighbor-address peer-as auth-password",
     "peer-group peer-groups peer-group-name tcp-ao keychain preferred-send-id transport local-address remote-port",
-    "dynamic-neighbors prefix vrf global port",
+    "dynamic-neighbors prefix vrf global port neighbor-interface",
 )
 _WORDS |= {f"{word}:" for word in _WORDS} | {f'"{word}"' for word in _WORDS} | {":"}
 
@@ -77,6 +78,9 @@ class _Configuration:
         for kind, address in (("neighbors", "neighbor-address"), ("dynamic-neighbors", "prefix")):
             for neighbour in self.lists(kind):
                 remote = self.remote(neighbour.word("config", address) or neighbour.word(address))
+                if remote is None and (interface := neighbour.word("config", "neighbor-interface")) is not None:
+                    # An unnumbered peer, whose link-local address GoBGP finds on that interface.
+                    remote = self.remote(interface._replace(text=LINK_LOCAL))
                 if remote is None:
                     continue
                 parent = neighbour.word("config", "peer-group")
@@ -147,7 +151,7 @@ class _Configuration:
     def remote(self, word: Word | None) -> Network | None:
         if word is None or not word.text:
             return None
-        return self.draft.network(word._replace(text=word.text.partition("%")[0]))
+        return self.draft.network(word)
 
     def remote_port(self, node: Node) -> int | None:
         return self.draft.number(node.word("transport", "config", "remote-port"), "remote-port", 0, 0xFFFF) or None
@@ -171,6 +175,7 @@ _MARKS = (
     Mark("keychains]]", r"\s*\[\[keychains\]\]", 10),
     Mark("neighbors.config]", r"\s*\[neighbors\.config\]", 12),
     Mark("neighbor-address", r"\s*(?:- )?neighbor-address\s*[:=]", 10),
+    Mark("neighbor-interface", r"\s*(?:- )?neighbor-interface\s*[:=]", 10),
     Mark("neighbors.tcp-ao", r"\s*\[neighbors\.tcp-ao\.config\]", 12),
     Mark("preferred-send-id", r".*\"?preferred-send-id\"?\s*[:=]", 15),
     Mark("receive-id", r".*\"?\breceive-id\"?\s*[:=]", 12),

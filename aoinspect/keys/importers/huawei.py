@@ -115,6 +115,7 @@ class _Configuration:
         send_id, recv_id = numbers.get("send-id"), numbers.get("receive-id")
         settings = {line.words[0].text: line for line in key.children}
         values = {name: line.words[1:] for name, line in settings.items()}
+        is_default = any(key.under("default send-key-id"))
         if not values.get("algorithm"):
             draft.mistake(key.place, "this key has no algorithm, so TCP-AO cannot use it")
             return None
@@ -133,7 +134,8 @@ class _Configuration:
             recv_id=recv_id,
             name=f"{keychain.words[1].text} {key.words[1].text}",
             tcp_options=TcpOptions.INCLUDE,
-            send_lifetime=self.lifetime(values.get("send-time", []), keychain),
+            # The default key is sent whenever no other one is active.
+            send_lifetime=None if is_default else self.lifetime(values.get("send-time", []), keychain),
             accept_lifetime=self.accept_lifetime(values.get("receive-time", []), keychain),
         )
 
@@ -260,4 +262,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-HUAWEI_VRP = Importer("vrp", _TITLE, _recognises, _read)
+HUAWEI_VRP = Importer("vrp", _TITLE, _recognises, _read, is_printed=True)

@@ -1,21 +1,22 @@
 """Junos 20.3 and later, in braces or as `set` lines: authentication-key-chains, and the sessions that use them.
 
 `key N` is a local handle; `ao-attribute` holds the ids, the TCP option flag and the algorithm (hmac-sha-1-96 where it
-says none). A key lasts until the next one of its key chain starts. Either form becomes the same paths of words, one per
-leaf, so that everything after that is written once. What `apply-groups` would add is not followed, and is told. A key
-chain with another algorithm than `ao` is the older TCP Enhanced Authentication Option, which is no TCP-AO.
+says none). A key has to say when it starts, and lasts until the next one of its key chain does. Either form becomes the
+same paths of words, one per leaf, so that everything after that is written once, and `apply-groups` is followed on
+them. A key chain with another algorithm than `ao` is the older TCP Enhanced Authentication Option, which is no TCP-AO.
 Source: Juniper's Transport and Internet Protocols guide (TCP Authentication Option).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from aoinspect.ao.algorithms import find_algorithm
 from aoinspect.ao.mkt import Lifetime, MasterKeyTuple, TcpOptions
 from aoinspect.keys.importers.braced import Statement, read_braced
+from aoinspect.keys.importers.junos_groups import Inherited, Path, with_groups
 from aoinspect.keys.importers.model import (
     BGP_PORT,
     LDP_PORT,
@@ -43,6 +44,8 @@ _WORDS = own_words(
     "authentication-algorithm authentication-key-chain authentication-key local-address routing-instances allow",
     "logical-systems routing-options validation apply-groups groups peer",
 )
+ALWAYS_NS = 946_684_800 * SECOND_NS
+"""2000-01-01T00:00:00Z: before there was TCP-AO, so that a key which starts no later has no beginning."""
 _ROOTS = {
     "authentication-key-chains": ("security",),
     "key-chain": ("security", "authentication-key-chains"),
@@ -73,15 +76,28 @@ _KEY_LEAVES = (
     *("secret", "start-time", "algorithm", "send-id", "recv-id", "tcp-ao-option", "cryptographic-algorithm"),
     "options",
 )
-_Path = list[Word]
 
 
 def _read(text: str, path: str, context: ImportContext) -> KeyStore:
     draft = Draft(_TITLE, Source(text, path), context, _WORDS)
-    return _Configuration(draft, _paths(draft, text)).read()
+    inherited = with_groups(list(_paths(draft, text)), _VALUED)
+    _tell_of_groups(draft, inherited)
+    return _Configuration(draft, inherited.paths).read()
 
 
-def _paths(draft: Draft, text: str) -> Iterator[_Path]:
+def _tell_of_groups(draft: Draft, inherited: Inherited) -> None:
+    display = "give what `show configuration | display inheritance` prints"
+    for name in inherited.missing:
+        message = f"the group that is applied here is not in this file, and what it adds is not read: {display}"
+        draft.warn(name, message, is_told_once=True)
+    for name in inherited.nested:
+        message = f"this group applies another one, which is not followed: {display}"
+        draft.warn(name, message, is_told_once=True)
+    if inherited.is_cut:
+        draft.warn(0, f"groups add more to this configuration than is read: {display}")
+
+
+def _paths(draft: Draft, text: str) -> Iterator[Path]:
     """The words from the root to each leaf, in either form; what is deactivated is left out."""
     if _SET_LINE.search(text) is not None and re.search(r"\{[ \t]*\r?$", text, re.MULTILINE) is None:
         return _paths_of_set_lines(text)
@@ -92,13 +108,13 @@ def _paths(draft: Draft, text: str) -> Iterator[_Path]:
     return map(_whole_path, _paths_of_statements(kept, []))
 
 
-def _whole_path(path: _Path) -> _Path:
+def _whole_path(path: Path) -> Path:
     """The path with the words before it that a fragment leaves out."""
     first = path[0]
     return [Word(text, first.start, first.end) for text in _ROOTS.get(first.text, ())] + path
 
 
-def _paths_of_statements(statements: Sequence[Statement], above: _Path) -> Iterator[_Path]:
+def _paths_of_statements(statements: Sequence[Statement], above: Path) -> Iterator[Path]:
     for statement in statements:
         words = statement.words
         if words[0].text == "inactive:":
@@ -112,8 +128,8 @@ def _paths_of_statements(statements: Sequence[Statement], above: _Path) -> Itera
             yield path
 
 
-def _paths_of_set_lines(text: str) -> Iterator[_Path]:
-    paths: list[_Path] = []
+def _paths_of_set_lines(text: str) -> Iterator[Path]:
+    paths: list[Path] = []
     inactive: list[list[str]] = []
     for match in _OF_INTEREST.finditer(text):
         start = match.start(2)
@@ -164,13 +180,11 @@ _LevelName = tuple[str | None, str, tuple[tuple[str, str], ...]]
 class _Configuration:
     """One configuration being read: its paths, sorted into key chains and levels."""
 
-    def __init__(self, draft: Draft, paths: Iterator[_Path]) -> None:
+    def __init__(self, draft: Draft, paths: Sequence[Path]) -> None:
         self.draft = draft
         self.sessions = Sessions(draft, "key-chain")
         self.chains: dict[str, _Chain] = {}
         self.levels: dict[_LevelName, _Level] = {}
-        self.applied: Word | None = None
-        self.has_groups_with_keys = False
         for path in paths:
             vrf = None
             # A logical system may hold routing instances, and nothing holds more than that.
@@ -185,27 +199,19 @@ class _Configuration:
             self.read_chain(chain)
         for name, level in self.levels.items():
             self.read_level(name, level)
-        if self.applied is not None and self.has_groups_with_keys:
-            message = "apply-groups is not followed: keys and neighbours of `groups` are not read; "
-            self.draft.warn(self.applied, message + "give what `show configuration | display inheritance` prints")
         self.sessions.close()
         return self.draft.finish()
 
-    def sort(self, path: _Path, vrf: str | None) -> None:
+    def sort(self, path: Path, vrf: str | None) -> None:
         texts = [word.text for word in path]
-        applied = _applied_groups(path)
-        if applied is not None:
-            self.applied = self.applied or applied
-        elif texts[0] == "groups":
-            self.has_groups_with_keys |= any(text.startswith("authentication-key") for text in texts)
-        elif texts[:2] == ["security", "authentication-key-chains"]:
+        if texts[:2] == ["security", "authentication-key-chains"]:
             self.sort_key(path[2:])
         elif texts[:2] == ["routing-options", "validation"]:
             self.sort_session("validation", path[2:], path[1], vrf)
         elif texts[0] == "protocols" and texts[1:2] in (["bgp"], ["ldp"], ["msdp"]):
             self.sort_session(path[1].text, path[2:], path[1], vrf)
 
-    def sort_key(self, path: _Path) -> None:
+    def sort_key(self, path: Path) -> None:
         if len(path) < 3 or path[0].text != "key-chain":
             return
         chain = self.chains.setdefault(path[1].text, _Chain(path[1]))
@@ -222,7 +228,7 @@ class _Configuration:
                 position += 1
             position += 1
 
-    def sort_session(self, protocol: str, path: _Path, at: Word, vrf: str | None) -> None:
+    def sort_session(self, protocol: str, path: Path, at: Word, vrf: str | None) -> None:
         levels: list[tuple[str, str]] = []
         position = 0
         level = self.levels.setdefault((vrf, protocol, ()), _Level(at))
@@ -252,9 +258,7 @@ class _Configuration:
             return
         mkts = []
         for number, key in chain.keys.items():
-            from_ns = starts[number]
-            later = [start for start in starts.values() if start is not None and start > (from_ns or 0)]
-            lifetime = None if from_ns is None else Lifetime(from_ns, min(later, default=None))
+            lifetime = _lifetime(starts[number], starts.values())
             mkt = self.key(chain.name.text, number, key, lifetime, tolerance_ns)
             if mkt is not None:
                 mkts.append(mkt)
@@ -361,19 +365,19 @@ class _Configuration:
         return settings
 
 
+def _lifetime(from_ns: int | None, starts: Collection[int | None]) -> Lifetime | None:
+    """From a key's start to the next one's; None for a key without a start, or that is always valid."""
+    if from_ns is None:
+        return None
+    until_ns = min((start for start in starts if start is not None and start > from_ns), default=None)
+    if from_ns <= ALWAYS_NS:
+        return None if until_ns is None else Lifetime(None, until_ns)
+    return Lifetime(from_ns, until_ns)
+
+
 def _is_ao(key: _Key) -> bool:
     algorithm = key.leaves.get("algorithm")
     return (algorithm is not None and algorithm.text == "ao") or "send-id" in key.leaves
-
-
-def _applied_groups(path: _Path) -> Word | None:
-    """The word `apply-groups` of a path that says to apply some; not a name or a secret that reads the same."""
-    # What it applies follows it, so that it is never the last word.
-    for before, word in zip((None, *path), path[:-1], strict=False):
-        is_value = before is not None and before.text in _VALUED
-        if word.text == "apply-groups" and not (word.is_quoted or is_value):
-            return word
-    return None
 
 
 _VALUED = frozenset(
@@ -402,4 +406,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-JUNOS = Importer("junos", _TITLE, _recognises, _read)
+JUNOS = Importer("junos", _TITLE, _recognises, _read, is_printed=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -50,6 +50,7 @@ ASSUMED_LENGTH = (
     "write a key file with `aoinspect keys import` and set mac-length = 16 in it"
 )
 """RFC 5926 has no HMAC-SHA-256; Linux and others cut it to 96 bits or to 128."""
+READABLE_BY_ALL = "every user of this machine can read this file and its secrets (chmod o-r helps)"
 _MOST_TOLD = 50
 """More mistakes than this in one file say nothing that the first ones do not."""
 
@@ -76,6 +77,8 @@ class Importer:
     """Text -> how much of it is this system's own: 0 where nothing is; see `score`."""
     read: Callable[[str, str, ImportContext], KeyStore]
     """(text, path, context) -> keys. Raises KeyFileError where nothing can be read, and nothing else."""
+    is_printed: bool = False
+    """Whether its text is what a device prints, so that a terminal session may have left something in it."""
 
 
 class Mark(NamedTuple):
@@ -125,25 +128,42 @@ class Word(NamedTuple):
         return f"Word(start={self.start}, end={self.end})"
 
 
+class Piece(NamedTuple):
+    """A part of a text that was put together of several files."""
+
+    start: int
+    """Offset in the text."""
+    path: str
+    line: int
+    """Of that file, from 1, where the part begins."""
+
+
 class Source:
-    """A text whose offsets can be told as lines and columns."""
+    """A text whose offsets can be told as files, lines and columns."""
 
-    __slots__ = ("_line_starts", "path", "text")
+    __slots__ = ("_line_starts", "path", "pieces", "text")
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str, path: str, pieces: Sequence[Piece] = ()) -> None:
         self.text = text
         self.path = path
+        self.pieces = pieces
+        """In order, the first at 0; none where all of the text is of `path`."""
         self._line_starts: list[int] = []
 
     def line_and_column(self, offset: int) -> tuple[int, int]:
-        """Line from 1 and column from 0 of a character."""
+        """Line from 1, in the whole text, and column from 0 of a character."""
         if not self._line_starts:
             self._line_starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1]
 
     def origin(self, offset: int) -> Origin:
-        return Origin(self.path, self.line_and_column(offset)[0])
+        """File and line from 1 of a character."""
+        line, _ = self.line_and_column(offset)
+        if not self.pieces:
+            return Origin(self.path, line)
+        piece = self.pieces[bisect_right(self.pieces, offset, key=lambda piece: piece.start) - 1]
+        return Origin(piece.path, line - self.line_and_column(piece.start)[0] + piece.line)
 
     def line_text(self, line: int) -> str:
         start = self._line_starts[line - 1]
@@ -204,13 +224,14 @@ class Draft:
         if mistake not in self.mistakes[-4:]:
             self.mistakes.append(mistake)
 
-    def warn(self, place: Word | int, message: str, *, is_told_once: bool = False) -> None:
+    def warn(self, place: Word | int | Origin, message: str, *, is_told_once: bool = False) -> None:
         """Notes what is understood and worth knowing; `is_told_once`: only at its first place in the file."""
         if is_told_once and message in self._told_once:
             return
         self._told_once.add(message)
-        offset = place.start if isinstance(place, Word) else place
-        self._warnings[KeyWarning(self.source.origin(offset), message)] = None
+        if not isinstance(place, Origin):
+            place = self.source.origin(place.start if isinstance(place, Word) else place)
+        self._warnings[KeyWarning(place, message)] = None
 
     def algorithm(self, word: Word, *, has_vendors_length: bool = False) -> Algorithm | None:
         """The algorithm that `word` names; a mistake is noted where it is none.
@@ -237,9 +258,9 @@ class Draft:
         return int(word.text)
 
     def network(self, word: Word) -> Network | None:
-        """The address or prefix that `word` writes; a mistake is noted where it is none."""
+        """The address or prefix that `word` writes, without a zone (%); a mistake is noted where it is none."""
         try:
-            return parse_prefix(word.text)
+            return parse_prefix(word.text.partition("%")[0])
         except ValueError as error:
             self.mistake(word, str(error))
             return None
@@ -276,8 +297,9 @@ class Draft:
     def _gap(self, secret: Secret, at: int) -> str | None:
         if secret.octets:
             return None
-        line, _ = self.source.line_and_column(at if secret.at is None else secret.at)
-        return f"{secret.gap or 'there is no secret: fill it in'} (line {line})"
+        place = self.source.origin(at if secret.at is None else secret.at)
+        where = f"line {place.line}" if place.path == self.source.origin(at).path else str(place)
+        return f"{secret.gap or 'there is no secret: fill it in'} ({where})"
 
     def md5_key(self, at: int, secret: Secret) -> MasterKeyTuple:
         """A TCP-MD5 password (RFC 2385), which covers no option and has no ids."""
@@ -299,14 +321,17 @@ class Draft:
         return KeyStore(
             peers=tuple(self.peers),
             keychains=tuple(self.keychains),
-            warnings=tuple(sorted((*self._warnings, *told), key=lambda warning: warning.origin.line)),
-            paths=(self.source.path,),
+            warnings=tuple(sorted((*self._warnings, *told), key=self._order)),
+            paths=tuple(dict.fromkeys((self.source.path, *(piece.path for piece in self.source.pieces)))),
             is_configuration=True,
         )
 
+    def _order(self, warning: KeyWarning) -> tuple[bool, str, int]:
+        """The configuration's own first, each file's by line."""
+        return warning.origin.path != self.source.path, warning.origin.path, warning.origin.line
+
     def _told_place(self, mistake: Mistake) -> str:
-        line, column = self.source.line_and_column(mistake.start)
-        return f"{self.source.path}:{line}:{column + 1}"
+        return f"{self.source.origin(mistake.start)}:{self.source.line_and_column(mistake.start)[1] + 1}"
 
     def _told(self, mistake: Mistake) -> str:
         line, column = self.source.line_and_column(mistake.start)

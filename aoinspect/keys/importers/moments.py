@@ -18,6 +18,8 @@ SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 LOCAL_TIME = "times here are local to the router, and are taken for UTC"
 
+FIRST_CISCO_MOMENT = 725_846_400 * SECOND_NS
+"""1993-01-01T00:00:00Z, before which no lifetime of Cisco's begins: one from then on has no beginning."""
 MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -175,4 +177,4 @@ def cisco_lifetime(draft: Draft, words: Sequence[Word]) -> Lifetime | None:
     if not is_readable:
         reader.fail()
         return None
-    return span(draft, reader.place, from_ns, until_ns)
+    return span(draft, reader.place, None if from_ns == FIRST_CISCO_MOMENT else from_ns, until_ns)

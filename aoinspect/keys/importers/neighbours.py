@@ -8,6 +8,7 @@ may name one in place of its own address.
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,10 @@ from aoinspect.keys.importers.indented import Line
 from aoinspect.keys.importers.model import Draft, Word
 from aoinspect.keys.importers.sessions import Sessions, Settings
 from aoinspect.keys.model import Network
+
+_ZONE = re.compile(r"(?<=:)([0-9A-Fa-f:./]*)[%-].*\Z", re.DOTALL)
+LINK_LOCAL = "fe80::/10"
+"""Where the neighbour of a session lies that is named by its interface alone."""
 
 Setting = Callable[[Settings, Sequence[Word], Line], None]
 """Takes what the words of one setting say; they stand on that line."""
@@ -57,7 +62,12 @@ class Neighbours:
 
 
 def neighbour_network(name: str) -> Network | None:
-    """The network that a neighbour's name writes (host bits are dropped), or None where it is a group's."""
+    """The network that a neighbour's name writes (host bits are dropped), or None where it is a group's.
+
+    The interface behind a link-local address (`fe80::1%Ethernet1`, Nokia's `fe80::1-"to-pe2"`) is dropped: captures
+    call it otherwise, or say nothing of it.
+    """
+    name = _ZONE.sub(r"\1", name)
     try:
         return parse_prefix(name)
     except ValueError:
@@ -69,6 +79,11 @@ def neighbour_network(name: str) -> Network | None:
         return network.supernet(new_prefix=int(length))
     except ValueError:
         return None
+
+
+def on_interface(interface: str) -> str:
+    """The name of the neighbours that are found on an interface, by their link-local addresses."""
+    return f"{LINK_LOCAL}%{interface}"
 
 
 def take_shared_setting(settings: Settings, words: Sequence[Word]) -> bool:

@@ -1,15 +1,17 @@
-"""Nokia SR OS in MD-CLI form: keychains, and the BGP and LDP sessions that use them.
+"""Nokia SR OS, MD-CLI and classic CLI: keychains, and the BGP and LDP sessions that use them.
 
 An entry's number is the KeyID of its direction, so an MKT is a send entry and the receive entry with the same key and
 algorithm, or a bidirectional entry, whose number counts both ways. `tcp-option-number` tells TCP-AO from the older
 TCP Enhanced Authentication Option (draft-bonica-tcp-auth), which is the default and no TCP-AO. Only the parts of the
 schema that lead to keys are known here; a block that is not among them is passed over. The same schema reads the whole
-configuration in braces, lines that begin with the full path (`/configure system ...`), and both mixed.
-Source: Nokia's System Management guide and MD-CLI command reference.
+configuration in braces, lines that begin with the full path (`/configure system ...`), the classic CLI's indented lines
+(`direction`, `uni`, `bi`, `key`, `auth-keychain`), and all mixed. Where a session's log says in which context `info`
+was given, what it printed begins there. Source: Nokia's System Management guide and its command references.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -39,7 +41,7 @@ _WORDS = own_words(
     "configure /configure system security keychains keychain tcp-option-number receive send bidirectional entry tcp-ao",
     "enhanced-auth authentication-key algorithm begin-time end-time tolerance forever router service vprn bgp group",
     "neighbor authentication-keychain local-address hash hash2 custom option admin-state enable disable ldp",
-    "tcp-session-parameters peer-transport",
+    "tcp-session-parameters peer-transport direction uni bi auth-keychain exit info",
 )
 _DRAFT_BONICA = f"is for {ENHANCED_AUTHENTICATION}: its tcp-option-number does not say tcp-ao"
 
@@ -59,6 +61,10 @@ _ENTRY = _Node(
     leaves=own_words("authentication-key algorithm begin-time end-time tolerance option admin-state"),
 )
 _DIRECTION = _Node(inner={"entry": _ENTRY})
+_SAME = {"key": "authentication-key", "auth-keychain": "authentication-keychain", "bi": "bidirectional"}
+"""Words of the classic CLI -> those of MD-CLI for the same thing."""
+_CLASSIC_ONLY = ("direction", "uni")
+"""Contexts of the classic CLI that MD-CLI has not."""
 _KEYCHAIN = _Node(
     has_name=True,
     inner={
@@ -71,7 +77,11 @@ _KEYCHAIN = _Node(
 _SESSION_LEAVES = own_words("authentication-keychain authentication-key local-address group admin-state")
 _BGP = _Node(
     inner={
-        "group": _Node(has_name=True, leaves=_SESSION_LEAVES),
+        "group": _Node(
+            has_name=True,
+            inner={"neighbor": _Node(has_name=True, leaves=_SESSION_LEAVES - {"group"})},
+            leaves=_SESSION_LEAVES,
+        ),
         "neighbor": _Node(has_name=True, leaves=_SESSION_LEAVES),
     },
     leaves=_SESSION_LEAVES - {"group"},
@@ -92,13 +102,18 @@ _PARTS: dict[str, _Node] = {
     "bgp": _BGP,
     "ldp": _LDP,
 }
-_SECURITY = _Node(inner={"keychains": _PARTS["keychains"]})
+_SECURITY = _Node(inner={"keychains": _PARTS["keychains"], "keychain": _KEYCHAIN})
 _PARTS["security"] = _SECURITY
 _PARTS["system"] = _Node(inner={"security": _SECURITY})
 _PARTS["service"] = _Node(inner={"vprn": _ROUTER})
 _CONFIGURE = _Node(inner=_PARTS)
 _ROOT = _Node(inner={"configure": _CONFIGURE, "/configure": _CONFIGURE, **_PARTS})
 """A fragment may begin anywhere on the way to a key."""
+_CONTEXT = re.compile(r"(?:\((?:gl|ex|pr|ro)\)\[|\[(?:(?:gl|ex|pr|ro):)?(?=[/\]]))/?")
+"""How the line before a prompt of MD-CLI says where the session is: `[gl:/configure router "Base" bgp]`."""
+_PROMPT = re.compile(r"[*!]*[A-Z]:\S+[#$>]|[*!]*[A-Z]:\S+>\S+")
+_DATE = re.compile(r"[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}")
+_AFTER_DATE = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?|UTC", re.IGNORECASE)
 _AFTER_SECRET = ("hash", "hash2", "custom")
 _Path = tuple[tuple[str, str], ...]
 """The contexts from the root, each with its name, which is empty for a container."""
@@ -129,7 +144,20 @@ class _Configuration:
         braced = read_braced(draft.source.text, line_ends=True)
         for start, end, message in braced.mistakes:
             draft.mistake((start, end), message)
-        self.visit(braced.statements, _ROOT, ())
+        self.visit_session(braced.statements)
+
+    def visit_session(self, statements: Sequence[Statement]) -> None:
+        """Reads a whole text, in which prompts may say where what follows them begins."""
+        first = 0
+        node = _ROOT
+        path: _Path = ()
+        for position, statement in enumerate(statements):
+            where = None if statement.block is not None else _context_of(statement.words)
+            if where is not None:
+                self.visit(statements[first:position], node, path)
+                first = position + 1
+                node, path, _ = self.follow(where, _ROOT, ())
+        self.visit(statements[first:], node, path)
 
     def visit(self, statements: Sequence[Statement], node: _Node, path: _Path) -> None:
         """Reads what stands in a block; a line that only opens a context is followed by those indented below it."""
@@ -142,13 +170,15 @@ class _Configuration:
                 if is_open:
                     self.visit(statement.block, inner_node, inner_path)
                 continue
-            if not is_open or inner_path == path:
+            if inner_path == path and (is_open or not path or _PROMPT.fullmatch(statement.words[0].text)):
                 continue
+            # Without braces, what is indented more belongs to it: also to what is not known here, and is passed over.
             first = position
             column = self.column(statement)
             while position < len(statements) and self.column(statements[position]) > column:
                 position += 1
-            self.visit(statements[first:position], inner_node, inner_path)
+            if inner_path != path:
+                self.visit(statements[first:position], inner_node, inner_path)
 
     def column(self, statement: Statement) -> int:
         return self.draft.source.line_and_column(statement.start)[1]
@@ -158,6 +188,10 @@ class _Configuration:
         position = 0
         while position < len(words):
             word = words[position]
+            word = word if word.is_quoted else word._replace(text=_SAME.get(word.text, word.text))
+            if word.text in _CLASSIC_ONLY and path and path[-1][0] == "keychain":
+                position += 1
+                continue
             inner = node.inner.get(word.text)
             value = words[position + 1] if position + 1 < len(words) else None
             if inner is not None and not (word.text in node.leaves and value is not None):
@@ -170,8 +204,14 @@ class _Configuration:
                 position += 2 if inner.has_name else 1
             elif word.text in node.leaves and value is not None:
                 context = self.contexts.setdefault(path, _Context(word))
-                context.leaves[word.text] = value
                 position += 2
+                if _DATE.fullmatch(value.text):
+                    end = position
+                    while end < len(words) and _AFTER_DATE.fullmatch(words[end].text):
+                        end += 1
+                    value = _moment([value, *words[position:end]])
+                    position = end
+                context.leaves[word.text] = value
                 if position < len(words) and words[position].text in _AFTER_SECRET:
                     context.secret_form = words[position].text
                     position += 1
@@ -281,7 +321,10 @@ class _Configuration:
             return
         levels = [context]
         group = context.leaves.get("group")
-        if group is not None and (above := self.contexts.get((*path[:-1], ("group", group.text)))) is not None:
+        if path[-2][0] == "group":
+            levels.append(self.contexts[path[:-1]])
+            path = (*path[:-2], path[-1])
+        elif group is not None and (above := self.contexts.get((*path[:-1], ("group", group.text)))) is not None:
             levels.append(above)
         if (whole := self.contexts.get(path[:-1])) is not None:
             levels.append(whole)
@@ -303,6 +346,23 @@ class _Configuration:
         vrf = vrf or next((name for kind, name in path if kind == "router" and name != "Base"), None)
         port = LDP_PORT if path[-1][0] == "peer-transport" else BGP_PORT
         self.sessions.add(remote, context.at.start, settings, port=port, vrf=vrf)
+
+
+def _context_of(words: Sequence[Word]) -> list[Word] | None:
+    """The path in a prompt of MD-CLI; None for any other line."""
+    begin = _CONTEXT.match(words[0].text)
+    if begin is None or words[0].is_quoted or not words[-1].text.endswith("]"):
+        return None
+    first = words[0]._replace(text=words[0].text[begin.end() :])
+    inside = [first, *words[1:]]
+    inside[-1] = inside[-1]._replace(text=inside[-1].text.removesuffix("]"))
+    return [word for word in inside if word.text]
+
+
+def _moment(words: Sequence[Word]) -> Word:
+    """`2020/01/06 22:35:59 UTC`, which the classic CLI writes, as one word in the form of ISO 8601."""
+    text = " ".join(word.text for word in words).replace("/", "-")
+    return Word(text, words[0].start, words[-1].end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +407,8 @@ _MARKS = (
     Mark("configure ", r"/?configure (?:\{|system|router|service|global)", 10),
     Mark("router ", r"\s*router \"[^\"]*\"\s*\{", 10),
     Mark("vprn ", r"\s*vprn \"[^\"]*\"\s*\{", 10),
+    Mark("auth-keychain ", r"\s+auth-keychain (?:\"[^\"]*\"|\S+)\s*$", 10),
+    Mark(":/configure ", r"\[(?:gl|ex|pr|ro):/configure ", 10),
     Mark("# TiMOS-", r"# TiMOS-", 20),
     Mark("authentication-key ", r".*\bauthentication-key \"[^\"]*\" hash2?\b", 10),
 )
@@ -356,4 +418,4 @@ def _recognises(text: str) -> int:
     return score(text, _MARKS)
 
 
-NOKIA_SR_OS = Importer("sros", _TITLE, _recognises, _read)
+NOKIA_SR_OS = Importer("sros", _TITLE, _recognises, _read, is_printed=True)

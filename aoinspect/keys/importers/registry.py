@@ -19,11 +19,12 @@ from aoinspect.keys.importers.gobgp import GOBGP
 from aoinspect.keys.importers.huawei import HUAWEI_VRP
 from aoinspect.keys.importers.junos import JUNOS
 from aoinspect.keys.importers.linux import LINUX
-from aoinspect.keys.importers.model import ImportContext, Importer
+from aoinspect.keys.importers.model import READABLE_BY_ALL, ImportContext, Importer
 from aoinspect.keys.importers.nokia import NOKIA_SR_OS
 from aoinspect.keys.importers.openconfig import OPENCONFIG
 from aoinspect.keys.importers.ours import OURS
 from aoinspect.keys.importers.rustbgpd import RUSTBGPD
+from aoinspect.keys.importers.terminal import GUESSED, SECOND_DEVICE, second_device, without_session
 from aoinspect.keys.importers.yang import IETF, ZEBRA_RS
 from aoinspect.keys.model import KeyStore, KeyWarning, Network
 from aoinspect.keys.text_file import MOST_OCTETS, decode_text, is_readable_by_all, read_octets
@@ -97,8 +98,19 @@ def import_octets(octets: bytes, path: str, system: str | None, context: ImportC
             raise KeyFileError(f"{error}" if importer else f"{error}; {_not_recognised()}") from None
     if importer is None:
         raise KeyFileError(f"{path}: {_not_recognised()}")
-    store = importer.read(text, path, context)
+    store = _read_printed(importer, text, path, context) if importer.is_printed else importer.read(text, path, context)
     return store if importer is OURS else _with_warning_of_readers(store, path, context)
+
+
+def _read_printed(importer: Importer, text: str, path: str, context: ImportContext) -> KeyStore:
+    """What a text says that a device printed; of two devices it is not known which end is whose."""
+    text, guessed = without_session(text)
+    second = second_device(text)
+    store = importer.read(text, path, context)
+    told = [KeyWarning(Origin(path, line), GUESSED) for line in guessed]
+    told += [] if second is None else [KeyWarning(Origin(path, second), SECOND_DEVICE)]
+    warnings = sorted((*store.warnings, *told), key=lambda warning: warning.origin.line)
+    return replace(store, warnings=tuple(warnings), is_configuration=store.is_configuration and second is None)
 
 
 def _not_recognised() -> str:
@@ -114,5 +126,4 @@ def _with_warning_of_readers(store: KeyStore, path: str, context: ImportContext)
     mkts += [mkt for peer in store.peers for mkt in peer.mkts]
     if not context.is_public or all(mkt.secret is None for mkt in mkts):
         return store
-    message = "every user of this machine can read this file and its secrets (chmod o-r helps)"
-    return replace(store, warnings=(KeyWarning(Origin(path, 1), message), *store.warnings))
+    return replace(store, warnings=(KeyWarning(Origin(path, 1), READABLE_BY_ALL), *store.warnings))

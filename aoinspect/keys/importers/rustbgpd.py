@@ -42,7 +42,7 @@ class _Configuration:
                 word = entry.word(address)
                 if word is None or not word.text:
                     continue
-                remote = self.draft.network(word._replace(text=word.text.partition("%")[0]))
+                remote = self.draft.network(word)
                 settings = self.settings(entry, word.text).over(self.groups)
                 if remote is not None:
                     add_session(

@@ -32,7 +32,7 @@ from aoinspect.keys.importers.model import (
 )
 from aoinspect.keys.importers.moments import SECOND_NS, iso_nanoseconds, span, widened
 from aoinspect.keys.importers.sessions import ChainUse, Password, Sessions, Settings
-from aoinspect.keys.model import KeyStore, Network
+from aoinspect.keys.model import KeyStore
 
 _WORDS = own_words(
     "set router bgp vrf key-chains key-chain key key-id name crypto-algorithm send-id recv-id include-tcp-options",
@@ -133,7 +133,7 @@ class _Model:
             settings = self.settings(values).over(groups)
             if settings.keys is not None:
                 first = min(values.values(), key=lambda word: word.start)
-                remote = self.network(first._replace(text=name))
+                remote = self.draft.network(first._replace(text=name))
                 if remote is not None:
                     self.sessions.add(remote, first.start, settings, port=BGP_PORT, vrf=vrf)
         self.sessions.close()
@@ -251,13 +251,10 @@ class _Model:
             settings.keys = Password(password.start, Secret.of_text(password.text) if is_clear else unreadable)
         for name in ("transport/local-address", "local-address"):
             if name in values and settings.local is None:
-                settings.local = self.network(values[name])
+                settings.local = self.draft.network(values[name])
         if "neighbor-group" in values:
             settings.parents.append(values["neighbor-group"].text)
         return settings
-
-    def network(self, word: Word) -> Network | None:
-        return self.draft.network(word._replace(text=word.text.partition("%")[0]))
 
 
 def _reader(title: str, options: TcpOptions, text: str, path: str, context: ImportContext) -> KeyStore:

@@ -115,18 +115,23 @@ def _new_bar() -> tuple[Progress, TaskID]:
     return progress, progress.add_task("", total=None)
 
 
+ONE_SIGNAL_SECONDS = 0.3
+"""timeout(1) and some supervisors send a signal to a process and, at once, to the group that it is in."""
+
+
 class Interruption:
     """SIGINT while a run lasts. A context manager that puts back what was there.
 
     Outside `held`, which is while octets are waited for, SIGINT raises KeyboardInterrupt. Within, it waits for
-    `raise_if_pending`; a second one raises at once.
+    `raise_if_pending`; a second one raises at once. What comes within ONE_SIGNAL_SECONDS is the same signal once more.
     """
 
-    def __init__(self, *, takes_sigterm: bool = False) -> None:
-        """`takes_sigterm`: SIGTERM does the same."""
+    def __init__(self, *, takes_sigterm: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        """`takes_sigterm`: SIGTERM does the same. `clock` gives seconds."""
         self.is_pending = False
         self._is_held = False
-        self._has_come = False
+        self._first_came: float | None = None
+        self._clock = clock
         self._takes_sigterm = takes_sigterm
         self._restore: list[Callable[[], object]] = []
 
@@ -151,10 +156,15 @@ class Interruption:
             self._restore.pop()()
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if not self._is_held or self._has_come:
-            self._has_come = True
-            raise KeyboardInterrupt
-        self._has_come = self.is_pending = True
+        now = self._clock()
+        if self._first_came is None:
+            self._first_came = now
+            if self._is_held:
+                self.is_pending = True
+                return
+        elif now - self._first_came < ONE_SIGNAL_SECONDS:
+            return
+        raise KeyboardInterrupt
 
     @contextmanager
     def held(self) -> Iterator[None]:

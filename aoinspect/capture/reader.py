@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from types import TracebackType
 from typing import BinaryIO, Final, Self
@@ -23,7 +23,7 @@ from aoinspect.capture.likeness import looks_like
 from aoinspect.capture.pcap import FILE_HEADER_LENGTH, VARIANTS, PcapFormat
 from aoinspect.capture.pcapng import SECTION_HEADER_MAGIC, SHORTEST_SECTION_HEADER, PcapngFormat
 from aoinspect.capture.records import Parsed, RecordFormat, Rows
-from aoinspect.capture.stored import BrokenStreamError, StoredFile, open_stored
+from aoinspect.capture.stored import Attendance, BrokenStreamError, StoredFile, open_stored
 from aoinspect.capture.stream import OctetStream, read_up_to
 from aoinspect.errors import CaptureError
 
@@ -36,17 +36,21 @@ def open_capture(
     batch_octets: int = 4 << 20,
     batch_frames: int = 32768,
     is_followed: bool = False,
+    attendance: Attendance | None = None,
 ) -> CaptureReader:
     """A reader of the capture at `source`: a path, "-" for standard input, or a binary stream as it stands.
 
     Format and compression are recognised by content. A batch holds at most `batch_frames` frames and about
     `batch_octets` octets (more where one frame is larger). On a pipe this waits for the file's header.
-    `is_followed`: at the end of a file that is still being written, wait for more (see `growing`).
+    `is_followed`: at the end of a file that is still being written, wait for more (see `growing`). `attendance` holds
+    from the first octet on.
 
     CaptureError where nothing can be read: no such file, a directory, no permission, empty, not a capture, a
     header that is broken or cut, or a compression whose package is not installed.
     """
     stored = open_stored(source, open_growing if is_followed else StoredFile)
+    if attendance is not None:
+        stored.on_idle, stored.output = attendance
     try:
         try:
             stream = OctetStream(stored)
@@ -184,14 +188,6 @@ class CaptureReader:
         """Why a followed file was ended although its name goes on with another content; None where it was not."""
         stored = self._stream.stored
         return stored.succession if isinstance(stored, GrowingFile) else None
-
-    def attend(self, on_idle: Callable[[], float | None], output: int | None) -> None:
-        """Has `on_idle` called when a live source has nothing for now; it tells after how many seconds it wants to be
-        called again, None for when something has come. Where nobody reads the descriptor `output` any more, `batches`
-        ends with BrokenPipeError.
-        """
-        self._stream.stored.on_idle = on_idle
-        self._stream.stored.output = output
 
     def batches(self) -> Iterator[FrameBatch]:
         """The frames in capture order, each once; a second call goes on where the first was left.

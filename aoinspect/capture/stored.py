@@ -6,6 +6,7 @@ frames are seen as they come.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import select
@@ -14,7 +15,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from aoinspect.errors import CaptureError
 
@@ -23,6 +24,17 @@ _CHUNK = 64 << 10
 
 class BrokenStreamError(Exception):
     """The compressed octets, or the device that they lie on, do not go on as they should."""
+
+
+class Attendance(NamedTuple):
+    """What happens while a live source has nothing for now."""
+
+    on_idle: Callable[[], float | None]
+    """After how many seconds to call it again; None: only once octets have come."""
+    output: int | None
+    """Descriptor of what the reader's results go to: where nobody reads them any more, waiting ends with
+    BrokenPipeError.
+    """
 
 
 class StoredFile:
@@ -44,13 +56,8 @@ class StoredFile:
         """Octets from the starting point to the end, as stored; None where the end is not known."""
         self.is_live = self.size is None
         self.on_idle: Callable[[], float | None] | None = None
-        """Called when a live source has nothing for now: after how many seconds to call again; None: only once octets
-        have come.
-        """
         self.output: int | None = None
-        """Descriptor of what the reader's results go to: where nobody reads them any more, waiting ends with
-        BrokenPipeError.
-        """
+        """Both as Attendance has them; None where nobody attends."""
         self._read_once: Callable[[memoryview], int | None] = (
             getattr(file, "readinto1", None) or getattr(file, "readinto", None) or self._read_by_copy
         )
@@ -176,6 +183,13 @@ Kind = Callable[[BinaryIO, str, bool], StoredFile]
 """What makes a StoredFile of a stream, its name, and whether it is owned."""
 
 
+def standard_input() -> BinaryIO:
+    """The octets of standard input; CaptureError where the process was started without one."""
+    if sys.stdin is None:
+        raise CaptureError("-: standard input is closed; name a file, or lead a capture into it")
+    return sys.stdin.buffer
+
+
 def open_stored(source: str | os.PathLike[str] | BinaryIO, kind: Kind = StoredFile) -> StoredFile:
     """Open a path, or take a binary stream as it stands; "-" is standard input. CaptureError where that
     fails.
@@ -185,7 +199,7 @@ def open_stored(source: str | os.PathLike[str] | BinaryIO, kind: Kind = StoredFi
         return kind(source, name if isinstance(name, str) else "<stream>", False)
     path = os.fspath(source)
     if path == "-":
-        return kind(sys.stdin.buffer, "-", False)
+        return kind(standard_input(), "-", False)
     try:
         return kind(open(path, "rb", buffering=0), path, True)
     except IsADirectoryError:
@@ -195,4 +209,8 @@ def open_stored(source: str | os.PathLike[str] | BinaryIO, kind: Kind = StoredFi
     except PermissionError:
         raise CaptureError(f"{path}: no permission to read it; change its mode or run as its owner") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a zero octet
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise CaptureError(
+                f"{path}: too many files are open; allow more (ulimit -n), or name fewer captures of one time"
+            ) from None
         raise CaptureError(f"{path}: it cannot be opened: {getattr(error, 'strerror', None) or error}") from None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from aoinspect.capture.frames import Damage
 from aoinspect.capture.reader import CaptureReader, open_capture
+from aoinspect.capture.stored import Attendance
 from aoinspect.commands.event_lines import JsonTeller, Teller, TextTeller
 from aoinspect.commands.shared import SharedParts, apply_filter, limits_of
 from aoinspect.commands.verify import EVENT_KINDS, demand_something_read, narrate, print_report_as
@@ -97,11 +98,11 @@ class _Following:
 
     def _readers(self) -> Iterator[CaptureReader]:
         """The capture, and what has its name after it."""
-        output = _descriptor_of_stdout()
+        attendance = Attendance(self._idle, _descriptor_of_stdout())
         is_first = True
         while True:
             try:
-                reader = open_capture(self._path, is_followed=True)
+                reader = open_capture(self._path, is_followed=True, attendance=attendance)
             except CaptureError as error:
                 if is_first:
                     raise
@@ -110,7 +111,6 @@ class _Following:
                 return
             is_first = False
             with reader:
-                reader.attend(self._idle, output)
                 yield reader
             if reader.succession is None or self.analyzer.totals.is_interrupted:
                 return

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aoinspect.engine.pipeline import Analyzer
     from aoinspect.engine.recovery import Recovery
     from aoinspect.engine.table import Rows
+    from aoinspect.engine.workers import Workers
     from aoinspect.keys.model import KeyStore, Network
     from aoinspect.progress import ProgressBar
     from dissectors.registry import Registry
@@ -35,6 +36,8 @@ RECOVERY_DEFAULT = 1_000_000
 
 DEDUPE_DEFAULT_NS = 10_000_000
 """As `aoinspect.engine.duplicates.DEFAULT_WINDOW_NS`; a test holds that they are equal."""
+_MOST_PROCESSES = 1_024
+"""Where processes are forked, all of them are at once."""
 _MOST_MILLISECONDS = 3_600_000
 
 
@@ -145,9 +148,14 @@ def read_captures(
         captures = openable(options.captures, opened)
         bar = opened.enter_context(ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()))
         analyse(captures, analyzer, progress=bar.update)
-    if workers.problem is not None:
-        parts.tell(f"warning: {workers.problem}")
+    tell_of_workers(workers, options, parts.tell)
     return analyzer
+
+
+def tell_of_workers(workers: Workers, options: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    """The warning that workers could not be used to the end; nothing with -q."""
+    if workers.problem is not None and not options.quiet:
+        tell(f"warning: {workers.problem}")
 
 
 def read_and_recover(
@@ -236,7 +244,10 @@ def milliseconds(text: str) -> int:
     except ValueError:
         value = -1.0
     if not 0 < value < _MOST_MILLISECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of milliseconds above 0")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of milliseconds above 0 and below {_MOST_MILLISECONDS:,}; captures stand before "
+            "this option"
+        )
     return int(value * 1_000_000)
 
 
@@ -273,8 +284,8 @@ def positive_number(text: str) -> int:
 
 def process_count(text: str) -> int:
     """The number from 1 that N is; argparse's error otherwise."""
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST_PROCESSES):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST_PROCESSES:,}")
     return int(text)
 
 

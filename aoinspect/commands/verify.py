@@ -2,7 +2,7 @@
 
 Captures are opened, read through the engine and reported, in this order; what the parts do is theirs. The report is
 printed even where SIGINT ends the reading. Where a handshake is missing, its ISNs are sought and the captures read once
-more; lines that are printed as they come wait for that, unless a capture is a pipe.
+more; lines wait for that from the first segment on that it may change, unless a capture is a pipe.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from aoinspect.commands.shared import (
     demand_one_stdin,
     filter_of,
     limits_of,
+    tell_of_workers,
     tell_what_is_not_searched,
 )
 from aoinspect.errors import CaptureError, UsageError
@@ -142,18 +143,17 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
         workers = opened.enter_context(Workers(options.jobs))
         captures = openable(options.captures, opened)
         reading = _Reading(options, registry, captures, chosen, interruption, workers)
-        analyzer = reading.read(store, prints_lines=is_lines and not searches)
+        analyzer = reading.read(store, prints_lines=is_lines, is_searched=searches)
         if searches and not analyzer.totals.is_interrupted:
             recovery = _recover(analyzer, options)
-            if is_lines or (recovery is not None and recovery.found):
+            if reading.holds_lines or (recovery is not None and recovery.found):
                 analyzer = reading.read(store if recovery is None else recovery.extend(store), prints_lines=is_lines)
     report = build_report(analyzer, Policy(options.policy), recovery)
     demand_something_read(report)
     if reading.teller is not None:
         reading.teller.finish(report)
     print_report_as(report, options, shared.open_console)
-    if workers.problem is not None:
-        shared.tell(f"warning: {workers.problem}")
+    tell_of_workers(workers, options, shared.tell)
     if not options.quiet:
         narrate(report, registry, shared.tell, is_text=options.format == "text")
     tell_what_is_not_searched(analyzer, options, shared.tell)
@@ -202,15 +202,29 @@ class _Reading:
         self._workers = workers
         self.teller: JsonTeller | None = None
         """What printed lines, if something did."""
+        self.holds_lines = False
+        """Lines that were asked for wait for another reading."""
+        self._printed = 0
+        """Segments whose lines were printed, by all readings so far."""
 
-    def read(self, store: KeyStore, *, prints_lines: bool) -> Analyzer:
-        """All captures through an analyser of `store`'s keys; segments are printed as they come if asked for."""
+    def read(self, store: KeyStore, *, prints_lines: bool, is_searched: bool = False) -> Analyzer:
+        """All captures through an analyser of `store`'s keys; lines are printed as they come if asked for.
+
+        `is_searched`: missing ISNs are sought behind this reading. Lines are held back then from the first batch on
+        that has a segment whose verdict they may change; events and what a filter chooses, from the start. The next
+        reading prints what was held back.
+        """
+        import numpy as np
+
         from aoinspect.engine.findings import Policy
         from aoinspect.engine.reading import analyse
         from aoinspect.engine.table import Rows
         from aoinspect.progress import InterruptibleAnalyzer, ProgressBar
 
         interruption = self._interruption
+        kinds = self._options.events or frozenset({"segment"})
+        self.holds_lines = prints_lines and is_searched and (self._chosen is not None or kinds != {"segment"})
+        prints_lines = prints_lines and not self.holds_lines
         analyzer = InterruptibleAnalyzer(
             store,
             self._registry,
@@ -225,14 +239,22 @@ class _Reading:
         if prints_lines:
             from aoinspect.commands.event_lines import JsonTeller
 
-            kinds = self._options.events or frozenset({"segment"})
             policy = Policy(self._options.policy)
             self.teller = JsonTeller(analyzer, kinds, policy, names_captures=len(self._captures) > 1)
 
+        already_printed = self._printed
+
         def print_rows(rows: Rows) -> None:
+            nonlocal already_printed
             assert self.teller is not None
+            self.holds_lines |= is_searched and _may_change(analyzer)
+            if self.holds_lines:
+                return
+            fresh = rows.select(np.arange(min(already_printed, len(rows.frame)), len(rows.frame)))
+            already_printed -= len(rows.frame) - len(fresh.frame)
             with interruption.held():
-                self.teller.take(rows)
+                self.teller.take(fresh)
+                self._printed += len(fresh.frame)
 
         def after_batch(reader: CaptureReader) -> None:
             bar.update(reader)
@@ -247,6 +269,13 @@ class _Reading:
             )
         analyzer.totals.is_interrupted |= interruption.is_pending
         return analyzer
+
+
+def _may_change(analyzer: Analyzer) -> bool:
+    """Whether ISNs that are found yet may change a verdict so far: of a segment without them, or under wrong ones."""
+    from aoinspect.engine.verdicts import Verdict
+
+    return bool(analyzer.unplaced.by_connection or analyzer.totals.verdicts[Verdict.MISMATCH])
 
 
 def _recover(analyzer: Analyzer, options: argparse.Namespace) -> Recovery | None:

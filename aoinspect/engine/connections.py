@@ -257,15 +257,12 @@ class Connections:
 
     def _end_oldest(self, alive: list[int]) -> None:
         """Keeps room for another among the confirmed connections and among the others: strays push out strays only."""
-        for is_sure in (False, True):
-            kind = [
-                connection
-                for connection in alive
-                if self.isn_sources[connection] != IsnSource.KEY_FILE
-                and bool(self.is_confirmed[connection].any()) is is_sure
-            ]
-            if len(kind) >= ALIVE_LIMIT:
-                alive.remove(kind[0])
+        connections = np.array(alive, dtype=np.int32)
+        is_sure = self.is_confirmed[connections].any(axis=1)
+        is_of_capture = self.isn_sources[connections] != IsnSource.KEY_FILE
+        for is_kind in (is_of_capture & ~is_sure, is_of_capture & is_sure):
+            if np.count_nonzero(is_kind) >= ALIVE_LIMIT:
+                alive.remove(int(connections[np.argmax(is_kind)]))
 
     def end_told(self, connection: int) -> None:
         """Ends what the key file tells of this connection, whose handshake is in the capture after all."""
@@ -300,6 +297,20 @@ class Connections:
         self.is_proven[self.pairs[connections]] = True
 
     # Looking up.
+
+    def of_handshakes(self, pair: int) -> I32:
+        """The connections of `pair` that a SYN or SYN-ACK may be of, the newest first.
+
+        One of the key file is among them once it is confirmed: its first segments overtook the handshake.
+        """
+        alive = np.array(self.of_pair[pair][::-1], dtype=np.int32)
+        is_told = self.isn_sources[alive] == IsnSource.KEY_FILE
+        return alive[~is_told | self.is_confirmed[alive].any(axis=1)] if is_told.any() else alive
+
+    def having(self, connections: I32, side: int, isn: int) -> I32:
+        """Those of `connections` whose end at `side` has this ISN."""
+        has_it = self.has_isn[connections, side] & (self.isns[connections, side] == np.uint32(isn))
+        return cast(I32, connections[has_it])
 
     def most_alive(self, pairs: I32) -> int:
         """How many connections the busiest of `pairs` has."""

@@ -6,17 +6,20 @@ that is not verified tells them with a doubt, gives way to a verified one, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from aoinspect.engine.connections import NO_CONNECTION, OPENED_BY_BOTH, Connections, Doubt
+import numpy as np
+
+from aoinspect.capture.frames import U32
+from aoinspect.engine.connections import I32, NO_CONNECTION, OPENED_BY_BOTH, Connections, Doubt
 from aoinspect.engine.verdicts import IsnSource
 
 _LARGEST_SYN_PAYLOAD = 0xFFFF
 """Octets that a SYN-ACK may acknowledge beside the SYN (TCP Fast Open, RFC 7413)."""
 
-Holds = Callable[[int], bool]
-"""Whether the MAC of the SYN-ACK at hand matches with this ISN of the opener."""
+Holds = Callable[[U32], int | None]
+"""Of some ISNs of the opener, the first with which the MAC of the SYN-ACK at hand matches; its place among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +51,16 @@ def take_opening(conns: Connections, opening: Opening, holds: Holds) -> int:
     return _take_doubtful_answer(conns, opening, holds)
 
 
-def _alive(conns: Connections, opening: Opening) -> Iterator[int]:
-    """The pair's connections that a handshake may be of, the newest first.
-
-    One of the key file is among them once it is confirmed: its first segments overtook the handshake.
-    """
-    for connection in reversed(conns.of_pair[opening.pair]):
-        if conns.isn_sources[connection] != IsnSource.KEY_FILE or conns.is_confirmed[connection].any():
-            yield connection
-
-
-def _has(conns: Connections, connection: int, side: int, isn: int) -> bool:
-    return bool(conns.has_isn[connection, side]) and int(conns.isns[connection, side]) == isn
-
-
 def _take_syn(conns: Connections, syn: Opening) -> int:
     side, other = syn.side, 1 - syn.side
-    same = [connection for connection in _alive(conns, syn) if _has(conns, connection, side, syn.seq)]
-    if same:
-        connection = next((known for known in same if conns.is_confirmed[known, side]), same[0])
+    alive = conns.of_handshakes(syn.pair)
+    same = conns.having(alive, side, syn.seq)
+    if len(same):
+        connection = _first(same[conns.is_confirmed[same, side]], default=int(same[0]))
         if syn.is_verified:
             conns.is_confirmed[connection, side] = True
         return connection
-    newest = next(_alive(conns, syn), NO_CONNECTION)
+    newest = _first(alive)
     is_stray = syn.doubt is not Doubt.NONE
     if (
         newest != NO_CONNECTION
@@ -88,14 +78,16 @@ def _take_syn(conns: Connections, syn: Opening) -> int:
     return connection
 
 
+def _first(connections: I32, default: int = NO_CONNECTION) -> int:
+    return int(connections[0]) if len(connections) else default
+
+
 def _take_verified_answer(conns: Connections, answer: Opening) -> int:
     side, other = answer.side, 1 - answer.side
     opener_isn = (answer.ack - 1) & 0xFFFFFFFF
-    same_opener = [known for known in _alive(conns, answer) if _has(conns, known, other, opener_isn)]
-    connection = next(
-        (known for known in same_opener if _has(conns, known, side, answer.seq)),
-        next((known for known in same_opener if not conns.is_confirmed[known, side]), NO_CONNECTION),
-    )
+    same_opener = conns.having(conns.of_handshakes(answer.pair), other, opener_isn)
+    unanswered = same_opener[~conns.is_confirmed[same_opener, side]]
+    connection = _first(conns.having(same_opener, side, answer.seq), default=_first(unanswered))
     if connection == NO_CONNECTION:
         connection = conns.open(answer.pair, opener=other)
     _confirm(conns, connection, answer, opener_isn)
@@ -114,19 +106,20 @@ def _confirm(conns: Connections, connection: int, answer: Opening, opener_isn: i
 def _take_doubtful_answer(conns: Connections, answer: Opening, holds: Holds) -> int:
     side, other = answer.side, 1 - answer.side
     opener_isn = (answer.ack - 1) & 0xFFFFFFFF
-    alive = list(_alive(conns, answer))
+    alive = conns.of_handshakes(answer.pair)
     if answer.is_checkable:
-        for connection in alive:
-            isn = int(conns.isns[connection, other])
-            is_open = not conns.is_confirmed[connection, side] or _has(conns, connection, side, answer.seq)
-            if conns.has_isn[connection, other] and is_open and isn != opener_isn and holds(isn):
-                _confirm(conns, connection, answer, isn)
-                return connection
-    same_opener = [known for known in alive if _has(conns, known, other, opener_isn)]
-    connection = next(
-        (known for known in same_opener if _has(conns, known, side, answer.seq)),
-        next(iter(same_opener), NO_CONNECTION),
-    )
+        isns = conns.isns[alive, other]
+        is_open = ~conns.is_confirmed[alive, side]
+        is_open |= conns.has_isn[alive, side] & (conns.isns[alive, side] == np.uint32(answer.seq))
+        is_other = conns.has_isn[alive, other] & (isns != np.uint32(opener_isn))
+        tried = np.flatnonzero(is_open & is_other)
+        held = holds(isns[tried]) if len(tried) else None
+        if held is not None:
+            connection = int(alive[tried[held]])
+            _confirm(conns, connection, answer, int(isns[tried[held]]))
+            return connection
+    same_opener = conns.having(alive, other, opener_isn)
+    connection = _first(conns.having(same_opener, side, answer.seq), default=_first(same_opener))
     if connection == NO_CONNECTION and answer.doubt is Doubt.NONE:
         connection = _unanswered(conns, alive, answer, opener_isn)
     if connection != NO_CONNECTION:
@@ -135,21 +128,18 @@ def _take_doubtful_answer(conns: Connections, answer: Opening, holds: Holds) -> 
         return connection
     # The keys are right, or the segment is unsigned: nothing that could be a handshake.
     is_stray = answer.doubt is Doubt.UNSIGNED or (
-        answer.doubt is Doubt.FAILED and any(conns.is_confirmed[known].any() for known in alive)
+        answer.doubt is Doubt.FAILED and bool(conns.is_confirmed[alive].any())
     )
-    if alive and is_stray:
-        return alive[0]
+    if len(alive) and is_stray:
+        return int(alive[0])
     connection = conns.open(answer.pair, opener=other)
     conns.set_isn(connection, other, opener_isn, IsnSource.HANDSHAKE, doubt=answer.doubt)
     conns.set_isn(connection, side, answer.seq, IsnSource.HANDSHAKE, doubt=answer.doubt)
     return connection
 
 
-def _unanswered(conns: Connections, alive: list[int], answer: Opening, opener_isn: int) -> int:
+def _unanswered(conns: Connections, alive: I32, answer: Opening, opener_isn: int) -> int:
     """The connection whose SYN carried what this SYN-ACK, which no key can check, acknowledges beside it."""
-    for connection in alive:
-        beyond = (opener_isn - int(conns.isns[connection, 1 - answer.side])) & 0xFFFFFFFF
-        is_waiting = conns.has_isn[connection, 1 - answer.side] and not conns.has_isn[connection, answer.side]
-        if is_waiting and beyond <= _LARGEST_SYN_PAYLOAD:
-            return connection
-    return NO_CONNECTION
+    beyond = np.uint32(opener_isn) - conns.isns[alive, 1 - answer.side]
+    is_waiting = conns.has_isn[alive, 1 - answer.side] & ~conns.has_isn[alive, answer.side]
+    return _first(alive[is_waiting & (beyond <= _LARGEST_SYN_PAYLOAD)])

@@ -163,7 +163,7 @@ class _BatchJudge:
                 is_checkable=bool(self.is_checkable[row] & self.is_ao[row]),
                 doubt=Doubt.NONE if is_verified else self._doubt(row),
             )
-            connection = take_opening(conns, opening, lambda isn, row=row: self._holds(row, isn))  # type: ignore[misc]
+            connection = take_opening(conns, opening, lambda isns, row=row: self._first_that_holds(row, isns))  # type: ignore[misc]
             self.progress.connections[row] = connection
             is_verified = bool(self.progress.candidates[row] != NO_CANDIDATE)
             if is_verified:
@@ -176,13 +176,15 @@ class _BatchJudge:
         is_unsigned = self.segments.methods[row] == Method.NONE
         return Doubt.UNSIGNED if is_unsigned and self.conns.pair_table.is_covered[self.pairs[row]] else Doubt.NONE
 
-    def _holds(self, row: int, opener_isn: int) -> bool:
-        """Whether the SYN-ACK's MAC matches with this ISN of the opener; if so, it is verified."""
-        own = self.segments.seqs[row : row + 1]
-        peer = np.array([opener_isn], dtype=np.uint32)
-        found = self.progress.check.check(np.array([row]), own, peer, np.zeros(1, dtype=np.uint32))
-        self.progress.candidates[row] = found[0]
-        return bool(found[0] != NO_CANDIDATE)
+    def _first_that_holds(self, row: int, opener_isns: U32) -> int | None:
+        """Which of these ISNs of the opener is the first with which the SYN-ACK's MAC matches; it is verified then."""
+        rows = np.full(len(opener_isns), row)
+        found = self.progress.check.check(rows, self.segments.seqs[rows], opener_isns, np.zeros_like(opener_isns))
+        held = np.flatnonzero(found != NO_CANDIDATE)
+        if not len(held):
+            return None
+        self.progress.candidates[row] = found[held[0]]
+        return int(held[0])
 
     def _note_mss(self, row: int, connection: int, side: int, is_verified: bool) -> None:
         conns, segments = self.conns, self.segments

@@ -23,6 +23,9 @@ from aoinspect.engine.table import Rows
 from aoinspect.errors import CaptureError
 
 _ENDLESS = np.iinfo(np.int64).max
+_NO_FRAME = np.iinfo(np.int64).min
+_NO_TIME = 0
+"""What readers give to frames without a time, as in a pcapng's simple packets."""
 _PEEK_FRAMES = 16
 
 Capture = str | CaptureReader
@@ -81,7 +84,7 @@ class _Source:
         self.counts = counts
         self.reader = reader
         self.is_ours = is_ours
-        self.reached_ns = np.iinfo(np.int64).min
+        self.reached_ns: int = _NO_FRAME
         """The latest time among the frames located so far."""
         self._batches = batches
         self._segments: Segments | None = None
@@ -166,17 +169,19 @@ class _Reading:
     def _in_order(self, captures: list[tuple[int, Capture]]) -> list[tuple[int, Capture, int]]:
         """The captures and their numbers with the time of their first frame, the earliest first.
 
-        Where any has none, all follow on each other as given: each begins behind the end of the one before.
+        One without frames comes before all others. Where frames of any have no times, all follow on each other as
+        given: each begins behind the end of the one before.
         """
         as_given = [(number, capture, _ENDLESS) for number, capture in captures]
         if len(captures) < 2 or any(not isinstance(one, str) and one.size is None for _, one in captures):
             return as_given
         timed = [(number, capture, self._first_time(capture)) for number, capture in captures]
-        known = [(number, capture, time_ns) for number, capture, time_ns in timed if time_ns is not None]
-        return sorted(known, key=lambda item: item[2]) if len(known) == len(captures) else as_given
+        if any(time_ns == _NO_TIME for _, _, time_ns in timed):
+            return as_given
+        return sorted(timed, key=lambda item: item[2])
 
-    def _first_time(self, capture: Capture) -> int | None:
-        """Nanoseconds since 1970; None where the first frame has no time, or there is no frame."""
+    def _first_time(self, capture: Capture) -> int:
+        """Nanoseconds since 1970; _NO_TIME where the first frame has none, _NO_FRAME where there is no frame."""
         if isinstance(capture, str):
             with open_capture(capture, batch_frames=_PEEK_FRAMES) as reader:
                 batch = next(reader.batches(), None)
@@ -184,7 +189,7 @@ class _Reading:
             batches = capture.batches()
             batch = next(batches, None)
             self._looked_at[id(capture)] = chain([] if batch is None else [batch], batches)
-        return None if batch is None else int(batch.times_ns[0]) or None
+        return _NO_FRAME if batch is None else int(batch.times_ns[0])
 
     # Reading.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -24,6 +23,7 @@ import numpy as np
 
 from aoinspect.capture.frames import HEADROOM, TAILROOM, Frame, FrameBatch, Interface
 from aoinspect.capture.reader import CaptureReader, open_capture
+from aoinspect.capture.stored import standard_input
 from aoinspect.engine.locate import FragmentPieces, Locator
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.reassembly import TIMEOUT_NS, Datagram, Reassembler
@@ -96,7 +96,7 @@ class CaptureSource:
         try:
             spool = self._opened.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
             if self.path == "-":
-                shutil.copyfileobj(sys.stdin.buffer, spool)
+                shutil.copyfileobj(standard_input(), spool)
             else:
                 with open(self.path, "rb") as pipe:
                     shutil.copyfileobj(pipe, spool)

@@ -12,6 +12,7 @@ import pytest
 
 from aoinspect.capture import open_capture
 from aoinspect.capture.growing import POLL_SECONDS
+from aoinspect.capture.stored import Attendance
 from tests.capture.builders import epb, idb, pcap_header, pcap_record, shb
 from tests.capture.test_pipes import SLOWEST
 
@@ -29,8 +30,7 @@ class _Reading:
         self._thread.start()
 
     def _read(self) -> None:
-        with open_capture(self._path, is_followed=True) as reader:
-            reader.attend(self._on_idle, None)
+        with open_capture(self._path, is_followed=True, attendance=Attendance(self._on_idle, None)) as reader:
             for batch in reader.batches():
                 self._add(len(batch))
             self.succession = reader.succession

@@ -171,3 +171,27 @@ def test_a_name_that_would_disturb_the_terminal_is_shown_escaped(aoinspect: Comm
     assert run.status == 0
     assert "\\x1b[31m\\udcff.pcap: 40 frames" in run.out
     assert "\x1b" not in run.out
+
+
+@pytest.mark.parametrize(
+    "option, told",
+    [
+        (("--jobs", "0"), "'0' is no number from 1 to 1,024"),
+        # A process that is forked for each of them would stop the machine.
+        (("--jobs", "1000000"), "'1000000' is no number from 1 to 1,024"),
+        (("--dedupe", "0"), "'0' is no number of milliseconds above 0 and below 3,600,000"),
+        (("--dedupe", "3600000"), "'3600000' is no number of milliseconds above 0 and below 3,600,000"),
+        (("--dedupe", "b.pcap"), "'b.pcap' is no number of milliseconds above 0 and below 3,600,000; captures stand"),
+        (("--max-connections", "0"), "'0' is no number from 1"),
+        (("--max-key-runs", "-1"), "'-1' is no number from 1"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_number_that_makes_no_sense_gets_one_line_and_2(
+    aoinspect: Command, option: tuple[str, str], told: str
+) -> None:
+    run = aoinspect("verify", SAMPLES / "v4-sha1.pcap", *option)
+    assert (run.status, run.out) == (2, "")
+    assert run.err.startswith("aoinspect verify: argument ")
+    assert told in run.err
+    assert run.err.count("\n") == 1

@@ -17,7 +17,7 @@ from aoinspect.engine.pipeline import Analyzer, Prepared
 from aoinspect.engine.reading import analyse
 from aoinspect.engine.table import Rows
 from aoinspect.keys.model import KeyStore
-from aoinspect.progress import InterruptibleAnalyzer, Interruption
+from aoinspect.progress import ONE_SIGNAL_SECONDS, InterruptibleAnalyzer, Interruption
 from dissectors.registry import Registry
 from tests.cli.processes import (
     PATIENCE_SECONDS,
@@ -132,11 +132,27 @@ def test_a_batch_that_is_being_judged_is_finished_first() -> None:
 
 
 def test_a_second_sigint_waits_for_nothing() -> None:
-    with Interruption() as interruption, interruption.held():
+    now = 100.0
+    with Interruption(clock=lambda: now) as interruption, interruption.held():
         signal.raise_signal(signal.SIGINT)
         assert interruption.is_pending
+        now += 2 * ONE_SIGNAL_SECONDS
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_same_signal_to_process_and_group_is_one(number: signal.Signals) -> None:
+    """As timeout(1) sends it, which would end a run without its summary."""
+    with Interruption(takes_sigterm=True, clock=lambda: 100.0) as interruption:
+        with interruption.held():
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+        assert interruption.is_pending
+    with Interruption(takes_sigterm=True, clock=lambda: 100.0):
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        signal.raise_signal(number)
 
 
 def test_what_was_there_is_put_back() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aoinspect.engine.workers import Workers
 from tests.cli.processes import SAMPLES, Terminal, command, environment, with_keys
 from tests.conversation import Conversation
 from tests.report.running import Command
@@ -58,6 +59,20 @@ def test_closed_streams_leave_the_exit_status() -> None:
     assert shell.returncode == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("verify", "-"), ("verify", "-", "--follow"), ("show", "-", "1"), ("timeline", "-")],
+    ids=" ".join,
+)
+def test_a_closed_standard_input_gets_one_line(arguments: tuple[str, ...]) -> None:
+    """As jobs of some schedulers have it."""
+    shell = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *command(*arguments)], env=environment(), capture_output=True, check=False
+    )
+    told = b"aoinspect: -: standard input is closed; name a file, or lead a capture into it\n"
+    assert (shell.returncode, shell.stdout, shell.stderr) == (3, b"", told)
+
+
 def test_an_encoding_without_check_marks_gets_ascii() -> None:
     process = subprocess.run(
         command(*with_keys("inject"), "-q"), capture_output=True, env=environment(PYTHONIOENCODING="ascii")
@@ -88,6 +103,18 @@ def test_standard_input_is_a_capture() -> None:
     told = json.loads(process.stdout)
     assert process.returncode == 1
     assert (told["captures"][0]["path"], told["totals"]["verified"]) == ("-", 18)
+
+
+@pytest.mark.parametrize("name", ["verify", "timeline"])
+def test_that_a_worker_failed_is_a_warning_too(aoinspect: Command, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def enter(self: Workers) -> Workers:
+        self.problem = "a worker failed"
+        return self
+
+    monkeypatch.setattr(Workers, "__enter__", enter)
+    arguments = (name, SAMPLES / "v4-sha1.pcap")
+    assert aoinspect(*arguments).err == "aoinspect: warning: a worker failed\n"
+    assert aoinspect(*arguments, "-q").err == ""
 
 
 def test_warnings_go_to_stderr_and_quiet_leaves_them_out(aoinspect: Command, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from aoinspect.report.model import build_report
 from tests.conversation import Conversation, Key, merge
 from tests.engine.judged import store_of
 from tests.engine.stories import examples, stories
-from tests.packets import ETHERNET, Record, write_pcap
+from tests.packets import ETHERNET, RAW, Record, write_pcap
 from tests.recorded import SAMPLES
 
 MILLISECOND = 1_000_000
@@ -155,6 +155,19 @@ def test_captures_without_times_follow_as_they_are_given(tmp_path: Path) -> None
     assert int(analyzer.totals.verdicts[Verdict.VERIFIED]) == len(records)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_file_without_frames_does_not_put_the_others_out_of_order(place: int, tmp_path: Path) -> None:
+    """`tcpdump -G` leaves one behind where nothing came, and begins one before it has anything to write."""
+    store = load_keys([str(SAMPLES / "rotation.toml")])
+    records, link_type = records_of(SAMPLES / "rotation.pcap")
+    paths = [write(tmp_path / "late", records[30:], link_type), write(tmp_path / "early", records[:30], link_type)]
+    paths.insert(place, write(tmp_path / "empty", [], link_type))
+    ring = run(paths, store)
+    assert judged(ring) == judged(run([str(SAMPLES / "rotation.pcap")], store))
+    assert [capture.path for capture in ring.captures] == paths
+    assert [capture.frames for capture in ring.captures if capture.path.endswith("empty")] == [0]
+
+
 def test_one_file_of_a_ring_is_open_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     story = Conversation([Key()]).handshake()
     for _ in range(20):
@@ -220,6 +233,45 @@ def test_copies_in_another_file_are_left_out(tmp_path: Path) -> None:
     other = write(tmp_path / "other", later, link_type)
     analyzer = run([str(SAMPLES / "v4-sha1.pcap"), other], store, dedupe_ns=MILLISECOND)
     assert judged(analyzer) == judged(run([str(SAMPLES / "v4-sha1.pcap")], store))
+
+
+def routed(record: Record) -> Record:
+    """The frame as the router's other port sends it: other MAC addresses, a VLAN tag, and one hop less to live."""
+    octets = bytearray(record.octets)
+    octets[0:12] = bytes(range(2, 14))
+    octets[22] -= 1
+    checksum = int.from_bytes(octets[24:26], "big") + 0x100  # RFC 1141
+    octets[24:26] = ((checksum & 0xFFFF) + (checksum >> 16)).to_bytes(2, "big")
+    octets[12:12] = b"\x81\x00\x00\x14"
+    return Record(bytes(octets), record.wire_length + 4, record.time_ns + 20_000)
+
+
+def sent_again(record: Record) -> Record:
+    """The same segment in another IP packet, as a fast retransmission sends it."""
+    octets = bytearray(record.octets)
+    identification = int.from_bytes(octets[18:20], "big") ^ 0x4000
+    octets[18:20] = identification.to_bytes(2, "big")
+    return Record(bytes(octets), record.wire_length, record.time_ns + 3 * MILLISECOND)
+
+
+@pytest.mark.parametrize("link_type", [ETHERNET, RAW])
+def test_a_copy_behind_a_router_is_one_and_a_fast_retransmission_is_none(link_type: int, tmp_path: Path) -> None:
+    """The copies stand in a capture of their own, also of another link type."""
+    story = Conversation([Key()]).handshake().data("a", 10).data("b", 20).ack("a").ack("b")
+    records = story.capture().records()
+    copies = [routed(record) for record in records]
+    if link_type == RAW:
+        copies = [Record(one.octets[18:], one.wire_length - 18, one.time_ns) for one in copies]
+    beside = write(tmp_path / "beside", copies, link_type)
+    again = write(tmp_path / "again", [sent_again(record) for record in records])
+    own = write(tmp_path / "own", records)
+    store = store_of(story.key_file())
+    analyzer = run([beside, again, own], store, dedupe_ns=10 * MILLISECOND)
+    assert analyzer.duplicates is not None
+    assert analyzer.duplicates.count == len(records)
+    assert int(analyzer.totals.verdicts[Verdict.VERIFIED]) == 2 * len(records)
+    without = run([own, again], store)
+    assert [row[1:] for row in judged(analyzer)] == [row[1:] for row in judged(without)]
 
 
 def test_what_is_sent_again_is_no_copy(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.verdicts import Verdict
 from tests.conversation import Conversation, Key, merge
 from tests.engine.judged import store_of
+from tests.engine.stories import Stray, StrayFlags
 from tests.told_capture import Capture
 
 Calls = Counter[str]
@@ -28,6 +29,9 @@ HANDSHAKES = 3 * CONNECTIONS
 ROUND = 4 * CONNECTIONS
 """Frames of one turn of every connection."""
 TURNS = 46
+MOST_CALLS_A_STRAY = {"SYN": 400, "SYN-ACK": 2_000}
+"""Thrice to five times as many where it looks at each of the connections that are alive. A SYN-ACK is checked with the
+ISNs of all of them, which takes a traffic key each."""
 
 
 def counted(work: Callable[[], object]) -> Calls:
@@ -133,6 +137,22 @@ def test_unprotected_frames_add_no_calls_at_all() -> None:
     once, _ = calls_of_a_batch(capture, "version = 1\n", 3, 120)
     twice, _ = calls_of_a_batch(capture, "version = 1\n", 3, 240)
     assert_only_the_mac_loop_grows(once, twice, 0)
+
+
+@pytest.mark.parametrize("kind", ["SYN", "SYN-ACK"])
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_a_stray_handshake_looks_at_all_others_that_are_alive_at_once(kind: StrayFlags, is_signed: bool) -> None:
+    """Each is a step of its own, since it may open a connection."""
+    conversation = Conversation([Key()]).handshake()
+    flood = [
+        Stray(0, "a" if kind == "SYN" else "b", kind, number << 24, number << 25, is_signed, is_relative=False)
+        for number in range(1, 100)
+    ]
+    capture = Capture((*conversation.segments, *(stray.segment(conversation) for stray in flood)))
+    # Nothing is confirmed, so that a segment whose MAC fails may be a handshake all the same.
+    wrong = conversation.key_file().replace(Key().secret.hex(), "00")
+    once, twice = (calls_of_a_batch(capture, wrong, 43, frames)[0] for frames in (20, 40))
+    assert 0 < sum((twice - once).values()) < 20 * MOST_CALLS_A_STRAY[kind], (twice - once).most_common(20)
 
 
 def test_reading_adds_a_length_and_a_place_for_each_record() -> None:

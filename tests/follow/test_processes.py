@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import PATIENCE_SECONDS, SAMPLES, command, environment, wait_until_idle
-from tests.conversation import Conversation
+from aoinspect.progress import ONE_SIGNAL_SECONDS
+from tests.cli.processes import PATIENCE_SECONDS, SAMPLES, command, environment, wait_until
+from tests.conversation import Conversation, Key
 from tests.follow.following import Follower, JsonObject
 
 ROTATION = (SAMPLES / "rotation.pcap").read_bytes()
@@ -190,9 +191,10 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """The first is taken while a report of many connections is made, the second while that goes on."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    slow = tmp_path / "sitecustomize.py"
+    slow, begun = tmp_path / "sitecustomize.py", tmp_path / "begun"
     slow.write_text(
-        "import time, aoinspect.report.model as model\nmodel.connection_results = lambda analyzer: time.sleep(60)\n"
+        "import pathlib, time, aoinspect.report.model as model\n"
+        f"model.connection_results = lambda analyzer: (pathlib.Path({str(begun)!r}).touch(), time.sleep(60))\n"
     )
     process = subprocess.Popen(
         command("verify", fifo, *KEYS, "--follow"),
@@ -205,7 +207,8 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        wait_until_idle(process)
+        wait_until(begun.exists)
+        time.sleep(ONE_SIGNAL_SECONDS)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130
@@ -278,6 +281,33 @@ class TestFiles:
         assert [capture["frames"] for capture in json.loads(lines[-1])["captures"]] == [62, 40]
         assert "it was truncated" in err
 
+    def test_while_a_truncated_file_has_no_header_what_has_held_is_told(self, tmp_path: Path) -> None:
+        """A finding that waits for what comes next, and then for a file that does not go on."""
+        conversation = Conversation([Key()]).syn("a")
+        keys = tmp_path / "keys.toml"
+        keys.write_text(conversation.key_file())
+        path = tmp_path / "a.pcap"
+        path.write_bytes(conversation.to_pcap())
+        with Follower(path, "--keys", keys, *JSONL) as follower:
+            follower.object_of("verdict")
+            os.truncate(path, 0)
+            assert follower.object_of("finding")["ident"] == "syn-unanswered"
+
+    def test_while_a_truncated_file_has_no_header_a_reader_that_goes_away_is_noticed(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.pcap"
+        path.write_bytes(ROTATION)
+        with Follower(path, "--keys", SAMPLES / "rotation.toml", *JSONL) as follower:
+            follower.object_of("verdict")
+            os.truncate(path, 0)
+            assert follower.process.stderr is not None
+            while b"it was truncated" not in follower.process.stderr.readline():
+                pass
+            follower.wait_until_idle()
+            assert follower.process.stdout is not None
+            follower.process.stdout.close()
+            follower.process.stdout = None
+            assert follower.process.wait(PATIENCE_SECONDS) == 141
+
     def test_a_name_that_gets_something_else_ends_it_with_a_summary(self, tmp_path: Path) -> None:
         path = tmp_path / "a.pcap"
         path.write_bytes(ROTATION)
@@ -316,14 +346,15 @@ def test_three_times_the_frames_take_no_more_memory(tmp_path: Path) -> None:
     assert process.stdin is not None
     process.stdin.write(capture)
     in_use = []
-    for copies in (20, 40):
+    for copies in (40, 80):
         for _ in range(copies):
             process.stdin.write(capture[HEADER:])
         process.stdin.flush()
         in_use.append(resident(process.pid))
     process.stdin.close()
     assert process.wait(PATIENCE_SECONDS) == 0
-    assert in_use[1] < in_use[0] + 8_000
+    # A row of the table for each of the 240,000 would be 18,000. What comes in one batch, and so its size, is chance.
+    assert in_use[1] < in_use[0] + 14_000
 
 
 def resident(pid: int) -> int:

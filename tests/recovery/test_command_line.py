@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from aoinspect.capture.reader import open_capture
+from aoinspect.engine import reading
+from aoinspect.engine.pipeline import Analyzer
 from aoinspect.keys.toml_file import parse_key_file
 from tests.cli.processes import SAMPLES, command, environment
 from tests.conversation import Conversation, Key, merge
@@ -157,6 +161,62 @@ def test_several_captures_are_all_read_again(aoinspect: Command, midway: Path) -
     assert run.status == 0
     assert [capture["frames"] for capture in told["captures"]] == [29, 40]
     assert told["totals"]["verified"] == told["totals"]["ao_segments"]
+
+
+@pytest.fixture
+def printed_before_readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many lines were on stdout when each reading of the captures began."""
+    printed = []
+    read = reading.analyse
+
+    def noted(*arguments: Any, **options: Any) -> Analyzer:
+        assert isinstance(sys.stdout, io.TextIOWrapper)  # pytest's
+        printed.append(cast(io.BytesIO, sys.stdout.buffer).getvalue().count(b"\n"))
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(reading, "analyse", noted)
+    return printed
+
+
+ROTATION = (SAMPLES / "rotation.pcap", "--keys", SAMPLES / "rotation.toml")
+
+
+def an_hour_later(capture: bytes) -> bytes:
+    with open_capture(io.BytesIO(capture)) as reader:
+        offsets = [int(offset) for batch in reader.batches() for offset in batch.offsets]
+    moved = bytearray(capture)
+    for offset in offsets:
+        seconds = int.from_bytes(capture[offset : offset + 4], "little") + 3600
+        moved[offset : offset + 4] = seconds.to_bytes(4, "little")
+    return bytes(moved)
+
+
+class TestHowOftenLinesTakeAReading:
+    """A search may change what is said of segments without ISNs, and of those that fail under the ones known."""
+
+    def test_once_where_nothing_is_missing(self, aoinspect: Command, printed_before_readings: list[int]) -> None:
+        run = aoinspect("verify", *ROTATION, "--format", "jsonl")
+        assert [line["verdict"] for line in objects(run.out)] == ["verified"] * 60
+        assert printed_before_readings == [0]
+
+    def test_a_second_one_goes_on_where_the_first_one_could_not(
+        self, aoinspect: Command, midway: Path, printed_before_readings: list[int]
+    ) -> None:
+        """The session without its handshake is the later one."""
+        later = midway.with_name("later.pcap")
+        later.write_bytes(an_hour_later(midway.read_bytes()))
+        arguments = ("verify", later, *ROTATION, "--keys", KEYS, "--format", "jsonl")
+        run = aoinspect(*arguments)
+        assert (run.status, printed_before_readings) == (0, [0, 60])
+        assert [line["verdict"] for line in objects(run.out)] == ["verified"] * (60 + SEGMENTS)
+        # A filter holds all lines back.
+        assert run.out == aoinspect(*arguments, "--filter", "tcp").out
+        assert printed_before_readings[2:] == [0, 0]
+
+    def test_twice_where_something_fails(self, aoinspect: Command, printed_before_readings: list[int]) -> None:
+        arguments = ("verify", SAMPLES / "inject.pcap", "--keys", SAMPLES / "inject.toml", "--format", "jsonl")
+        assert aoinspect(*arguments).out == aoinspect(*arguments, "--filter", "tcp").out != ""
+        assert printed_before_readings == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("form", ["text", "json", "jsonl"])

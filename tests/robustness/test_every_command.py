@@ -81,6 +81,11 @@ COMMANDS: dict[str, tuple[set[int], Arguments]] = {
     "check": (JUDGING, lambda path, keys, out: [["check", path, "--keys", keys, "-j", "1"]]),
     "resign-strip": (SHOWING, lambda path, keys, out: [["resign", path, out / "stripped", "--strip", "--force"]]),
     "resign": (SHOWING, lambda path, keys, out: [["resign", path, out / "signed", "--keys", keys, "--add", "--force"]]),
+    "annotate": (SHOWING, lambda path, keys, out: [["annotate", path, out / "told", "--keys", keys, "--force"]]),
+    "traffic-keys": (
+        SHOWING,
+        lambda path, keys, out: [["keys", "traffic-keys", path, "--keys", keys, "-o", out / "log", "--all", "--force"]],
+    ),
 }
 
 

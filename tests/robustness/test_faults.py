@@ -276,6 +276,19 @@ def test_too_little_memory_is_one_line(tmp_path: Path) -> None:
     )
 
 
+def test_more_captures_of_one_time_than_files_may_be_open_get_one_line(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number:02}.pcap" for number in range(40)]
+    for path in paths:
+        path.write_bytes(CAPTURE.read_bytes())
+    run = run_limited(resource.RLIMIT_NOFILE, 30, "verify", *paths, "-q")
+    assert (run.returncode, run.stdout) == (3, ""), run.stderr
+    assert run.stderr.startswith(f"aoinspect: {tmp_path}/")
+    assert run.stderr.endswith(
+        ".pcap: too many files are open; allow more (ulimit -n), or name fewer captures of one time\n"
+    )
+    assert run.stderr.count("\n") == 1
+
+
 # Pipes that never send.
 
 

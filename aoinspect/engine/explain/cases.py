@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from aoinspect.engine.explain.case import Case, Subject, selected_keys
 from aoinspect.engine.explain.company import Company
 from aoinspect.engine.failures import FailingSegment
@@ -57,10 +59,10 @@ def _other_isns(analyzer: Analyzer, company: Company, connection: int) -> tuple[
     connections = analyzer.connections
     ends = analyzer.pairs.ends[int(connections.pairs[connection])]
     found: tuple[dict[int, None], dict[int, None]] = ({}, {})
-    for sibling in company.siblings(connection):
-        for side in (0, 1):
-            if connections.has_isn[sibling, side]:
-                found[side][int(connections.isns[sibling, side])] = None
+    siblings = np.array(company.siblings(connection), dtype=np.int64)
+    for side in (0, 1):
+        isns = connections.isns[siblings, side][connections.has_isn[siblings, side]]
+        found[side].update(dict.fromkeys(isns.tolist()))
     for known in company.told(ends):
         side = ends.index(Endpoint(known.local[0].packed, known.local[1]))
         found[side][known.local_isn] = None

@@ -323,25 +323,38 @@ def write_secrets(text: str, output: str, *, replaces: bool) -> None:
     path = Path(output)
     octets = text.encode("utf-8", "surrogateescape")
     try:
-        if replaces:
-            _replace(path, octets)
-        else:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(octets)
+        _put(path, octets, replaces=replaces)
     except FileExistsError:
         raise UsageError(f"{path}: is there already, and may hold secrets; --force replaces it") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or type(error).__name__}") from None
 
 
-def _replace(path: Path, octets: bytes) -> None:
-    """The file is complete or as it was; mkstemp gives it mode 0600."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".aoinspect-")
+def _put(path: Path, octets: bytes, *, replaces: bool) -> None:
+    """The file is there whole, or all is as it was; mkstemp gives it mode 0600.
+
+    FileExistsError where a file of this name is there and `replaces` is not set.
+    """
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".aoinspect-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(octets)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        if replaces:
+            os.replace(draft, path)
+        else:
+            _name(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def _name(draft: str, path: Path) -> None:
+    """Gives a file its name, which nobody else may have taken meanwhile: FileExistsError."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
         raise
+    except OSError:
+        # Some file systems have no hard links.
+        if os.path.lexists(path):
+            raise FileExistsError from None
+        os.replace(draft, path)

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     store = shared.load_keys(options)
     registry = shared.load_registry(options)
     captures = [] if options.capture == "-" else [options.capture]
-    output = WholeFile(options.out, captures, replaces=options.force)
+    output = WholeFile(options.out, captures, replaces=options.force, key_files=store.paths)
     with RewritableSource(options.capture) as source:
         source.open().close()  # A capture that cannot be read is told before anything is made.
         with output, ProgressBar(is_wanted=_wants_bar(options)) as progress:

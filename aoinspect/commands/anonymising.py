@@ -104,7 +104,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     for path in store.paths:
         if os.path.exists(key_path) and os.path.exists(path) and os.path.samefile(path, key_path):
             raise UsageError(f"{key_path}: the new key file would take the place of this one; give OUT another name")
-    output = WholeFile(options.out, captures, replaces=options.force)
+    output = WholeFile(options.out, captures, replaces=options.force, key_files=store.paths)
     key_output = WholeFile(key_path, captures, replaces=options.force)
     with RewritableSource(options.capture) as source:
         source.open().close()  # A capture that cannot be read is told before anything is made.

@@ -145,7 +145,9 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     wishes = _wishes(options, store)
     registry = shared.load_registry(options)
     captures = [] if options.capture == "-" else [options.capture]
-    output = WholeFile(options.out, captures, replaces=options.force)
+    output = WholeFile(
+        options.out, captures, replaces=options.force, key_files=[*store.paths, *(options.sign_keys or ())]
+    )
     with RewritableSource(options.capture) as source:
         source.open().close()  # A capture that cannot be read is told before anything is made.
         with output, ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()) as progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -60,6 +61,27 @@ class TestOutput:
         ended = run_resign(source, out, "--keys", folder / "keys.toml", "--force")
         assert (ended.status, source.read_bytes()) == (2, before)
         assert "this is the capture itself" in ended.err
+
+    @pytest.mark.parametrize("flag", ["--keys", "--sign-keys"])
+    def test_a_key_file_is_never_the_output(self, flag: str, folder: Path) -> None:
+        others = folder / "others.toml"
+        others.write_text((folder / "keys.toml").read_text())
+        out = others if flag == "--sign-keys" else folder / "keys.toml"
+        before = out.read_bytes()
+        keys = ("--keys", folder / "keys.toml", "--sign-keys", others)
+        ended = run_resign(folder / "in.pcap", out, *keys, "--force")
+        assert (ended.status, out.read_bytes()) == (2, before)
+        assert "this is a key file that is read" in ended.err
+
+    def test_a_file_that_somebody_has_made_meanwhile_needs_force_too(self, folder: Path) -> None:
+        out = folder / "out.pcap"
+        before = [*names(folder), "out.pcap"]
+        with WholeFile(str(out), [], replaces=False) as output:
+            out.write_bytes(b"precious")
+            with pytest.raises(UsageError, match="made such a file meanwhile"):
+                output.commit()
+        assert out.read_bytes() == b"precious"
+        assert names(folder) == sorted(before)
 
     def test_a_symbolic_link_is_followed(self, folder: Path) -> None:
         (folder / "target.pcap").write_bytes(b"old")
@@ -130,12 +152,13 @@ sys.exit(ended.status)
 
 INTERRUPTED_RUN = """
 import os, signal, sys
+number = getattr(signal, sys.argv.pop(1))
 from aoinspect.engine.resign import rewriter
 from tests.resign.running import run_resign
 write = rewriter.Rewriter._write
 def interrupt(*arguments):
     written = write(*arguments)
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), number)
     return written
 rewriter.Rewriter._write = interrupt
 try:
@@ -164,8 +187,23 @@ class TestProcesses:
     def test_sigint_leaves_nothing_behind(self, folder: Path) -> None:
         before = names(folder)
         arguments = (folder / "in.pcap", folder / "out.pcap", "--keys", folder / "keys.toml")
-        ended = self.run(INTERRUPTED_RUN, *arguments)
+        ended = self.run(INTERRUPTED_RUN, "SIGINT", *arguments)
         assert ended.returncode == 130, ended.stderr
+        assert names(folder) == before
+
+    @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+    @pytest.mark.parametrize("mode", ["plain", "anonymise"])
+    def test_other_signals_leave_nothing_behind_and_end_it_as_they_do(self, name: str, mode: str, folder: Path) -> None:
+        before = names(folder)
+        arguments: list[str | Path] = [folder / "in.pcap", folder / "out.pcap", "--keys", folder / "keys.toml"]
+        script = INTERRUPTED_RUN
+        if mode == "anonymise":
+            arguments.append("--anonymise")
+            script = script.replace("resign import rewriter", "anonymise import writing as rewriter")
+            script = script.replace("Rewriter._write", "TwinWriter._note")
+        ended = self.run(script, name, *arguments)
+        assert ended.returncode == -getattr(signal, name), ended.stderr
+        assert "Traceback" not in ended.stderr
         assert names(folder) == before
 
 

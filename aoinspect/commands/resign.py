@@ -170,6 +170,7 @@ def _check_combination(options: argparse.Namespace) -> None:
         "--add": options.add,
         "--from-md5": options.from_md5,
         "--rollover": options.rollover,
+        "--faults": options.faults,
     }
     for name, is_given in changes.items():
         if options.strip and is_given:

@@ -214,6 +214,7 @@ class TestArguments:
             (("--strip", "--add"), "leave out either it or --add"),
             (("--strip", "--from-md5"), "leave out either it or --from-md5"),
             (("--strip", "--rollover", "1=k1"), "leave out either it or --rollover"),
+            (("--strip", "--faults", "keep"), "leave out either it or --faults"),
             (("--map", "k1=k2"), "give one of them"),
             (("--map", "k1"), "is not OLD=NEW"),
             (("--from-md5", "--map", "k1=k1", "--map", "k1=k2"), "k1 can become only one key"),

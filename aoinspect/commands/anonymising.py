@@ -17,6 +17,7 @@ from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
     from aoinspect.engine.anonymise.anonymise import Anonymised
+    from aoinspect.engine.anonymise.wishes import AnonymiseWishes
 
 _NAMED_FRAMES = 12
 _CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap")
@@ -111,7 +112,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
         with output, key_output, ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()) as progress:
             find_isns = isn_finder(options, store, progress)
             done = anonymise(source, output, key_output, store, registry, wishes, progress.update, find_isns=find_isns)
-    for line in _told(done, wishes.payload):
+    for line in _told(done, wishes):
         print(line)
     if not options.quiet:
         for problem in registry.problems:
@@ -121,11 +122,13 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     return 0
 
 
-def _told(done: Anonymised, payload: object) -> Iterator[str]:
+def _told(done: Anonymised, wishes: AnonymiseWishes) -> Iterator[str]:
     from aoinspect.engine.anonymise.anonymise import counted
-    from aoinspect.engine.anonymise.wishes import Payload
+    from aoinspect.engine.anonymise.wishes import Others, Payload
 
-    yield f"{done.path}: {done.frames} frames, {done.segments} segments of protected connections"
+    are_dropped = wishes.others is Others.DROP
+    frames = done.frames - done.blanked if are_dropped else done.frames
+    yield f"{done.path}: {frames} frames, {done.segments} segments of protected connections"
     counts = [
         (done.signed, "signed with published test keys"),
         *((count, f"failing as before, by {ident}") for ident, count in done.explained.items()),
@@ -138,16 +141,17 @@ def _told(done: Anonymised, payload: object) -> Iterator[str]:
         if count:
             yield f"  {count:>{width}} {text}"
     if done.blanked:
-        yield f"  {done.blanked} other frames: nothing of them is left"
+        what_is_left = "left out, so frames have other numbers" if are_dropped else "nothing of them is left"
+        yield f"  {done.blanked} other frames: {what_is_left}"
     yield f"{done.key_path}: the keys, for {done.addresses} made-up addresses"
     before, now = done.explanations
     if before and sorted(before) == sorted(now):
         yield f"explanations as before: {counted(before)}"
     checked = "no address, no secret, no payload of the original is in it"
-    if payload is Payload.KEEP:
+    if wishes.payload is Payload.KEEP:
         checked = "no address and no secret of the original is in it outside of payloads"
     yield f"checked: {checked}"
-    if payload is Payload.KEEP:
+    if wishes.payload is Payload.KEEP:
         told = f"{done.addresses_in_payloads} frames hold addresses of the original in theirs"
         yield f"payloads are kept, and tell what they tell: {told}"
     yield "kept: times, lengths, TTLs, ports, sequence numbers, TCP timestamps, VLANs, tunnel ids, KeyIDs, algorithms"

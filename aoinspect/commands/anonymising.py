@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from aoinspect.commands.shared import SharedParts, isn_finder
+from aoinspect.commands.shared import SharedParts, isn_finder, what_was_not_read
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ def _told(done: Anonymised, wishes: AnonymiseWishes) -> Iterator[str]:
 def _warnings(done: Anonymised, capture: str) -> Iterator[str]:
     from aoinspect.engine.anonymise.anonymise import counted
 
+    yield from what_was_not_read(capture, done.located, done.segments, has_keys=True)
     if done.lost:
         yield f"warning: left out, for a header around them is unknown: frames {_frames(done.lost)}"
     if done.judged_otherwise:

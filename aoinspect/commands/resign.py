@@ -13,7 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aoinspect.commands import anonymising
-from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, isn_finder, read_more_keys
+from aoinspect.commands.shared import (
+    Commands,
+    SharedParts,
+    add_recovery_argument,
+    isn_finder,
+    read_more_keys,
+    what_was_not_read,
+)
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -157,7 +164,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     if not options.quiet:
         for problem in registry.problems:
             shared.tell(f"warning: {problem}")
-        for line in _narration(resigned, options.capture):
+        for line in _narration(resigned, options.capture, has_keys=bool(store.peers)):
             shared.tell(line)
     return 0
 
@@ -227,8 +234,10 @@ def _print_counts(resigned: Resigned) -> None:
         print(f"  {resigned.fixed_checksums:>{width}} other segments with repaired checksums")
 
 
-def _narration(resigned: Resigned, capture: str) -> Iterator[str]:
+def _narration(resigned: Resigned, capture: str, *, has_keys: bool) -> Iterator[str]:
     """What stdout does not say: the frames that nothing was done to, and what the file is like."""
+    segments = sum(resigned.outcomes.values())
+    yield from what_was_not_read(capture, resigned.located, segments, has_keys=has_keys)
     for why, frames in resigned.left.items():
         shown = ", ".join(map(str, frames[:_NAMED_FRAMES].tolist()))
         more = f" and {len(frames) - _NAMED_FRAMES} more" if len(frames) > _NAMED_FRAMES else ""

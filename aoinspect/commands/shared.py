@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aoinspect.engine.filtering import Filter
     from aoinspect.engine.limits import Limits
-    from aoinspect.engine.locate import Mask
+    from aoinspect.engine.locate import LocateCounts, Mask
     from aoinspect.engine.pipeline import Analyzer
     from aoinspect.engine.recovery import Recovery
     from aoinspect.engine.table import Rows
@@ -304,6 +304,22 @@ def tell_what_is_not_searched(analyzer: Analyzer, options: argparse.Namespace, t
             "missing ISNs are not searched for, since that takes reading a capture twice: name a file instead of a "
             "pipe, or say --recover-isn off"
         )
+
+
+def what_was_not_read(capture: str, located: LocateCounts, segments: int, *, has_keys: bool) -> Iterator[str]:
+    """Why a capture that is written again stays as it is: frames that nobody looked into, and nothing to act on.
+
+    `segments` are those of protected connections.
+    """
+    from aoinspect.capture.linktypes import link_type_name
+
+    for number, count in sorted(located.unknown_link_types.items()):
+        yield f"{capture}: {count} frames of link type {number} ({link_type_name(number)}) were not read: no dissector"
+    if located.cut:
+        yield f"{capture}: {located.cut} frames are cut before the TCP ports"
+    if not segments:
+        uncovered = ", and no [[peer]] covers one" if has_keys else ""
+        yield f"{capture}: nothing here is protected: no segment carries an AO or MD5 option{uncovered}"
 
 
 def demand_one_stdin(paths: list[str]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from aoinspect.capture.rewriting import CaptureCopy, WholeFile
+from aoinspect.cli import main
 from aoinspect.engine.resign.wishes import Wishes
 from aoinspect.errors import CaptureError, UsageError
 from tests.conversation import Conversation, Key
@@ -232,6 +233,20 @@ class TestArguments:
         assert ended.status == 2
         assert message in ended.err
         assert names(folder) == before
+
+    @pytest.mark.parametrize("mode", ["resign", "anonymise", "annotate"])
+    def test_that_there_was_nothing_to_do_is_told_with_the_reason(
+        self, mode: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        octets = bytearray((folder / "in.pcap").read_bytes())
+        octets[20] = 105  # LINKTYPE_IEEE802_11
+        (folder / "in.pcap").write_bytes(octets)
+        command = [mode if mode == "annotate" else "resign", str(folder / "in.pcap"), str(folder / "out")]
+        more = ["--anonymise"] if mode == "anonymise" else []
+        assert main([*command, "--keys", str(folder / "keys.toml"), *more]) == 0
+        told = capsys.readouterr().err
+        assert "frames of link type 105 (IEEE802_11) were not read: no dissector" in told
+        assert "nothing here is protected: no segment carries an AO or MD5 option, and no [[peer]] covers one" in told
 
     def test_keys_are_needed(self, folder: Path) -> None:
         ended = run_resign(folder / "in.pcap", folder / "out.pcap")

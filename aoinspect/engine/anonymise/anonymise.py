@@ -28,6 +28,7 @@ from aoinspect.engine.anonymise.traces import Traces
 from aoinspect.engine.anonymise.wishes import AnonymiseWishes, Payload, Ports
 from aoinspect.engine.anonymise.writing import TwinWriter
 from aoinspect.engine.explain.account import EXPLAIN_BUDGET
+from aoinspect.engine.locate import LocateCounts
 from aoinspect.engine.macs import Layout
 from aoinspect.engine.pipeline import Analyzer, Progress
 from aoinspect.engine.resign.choices import Action
@@ -82,6 +83,8 @@ class Anonymised:
     """Frames of the original whose segment has another verdict now."""
     explanations: tuple[tuple[str, ...], tuple[str, ...]]
     """What explains failing connections: in the original, and in the output."""
+    located: LocateCounts
+    """What was met in the original that is no TCP segment."""
     addresses_in_payloads: int
     """Frames whose kept payload holds an address of the original."""
     damage: Damage | None
@@ -148,6 +151,7 @@ def anonymise(
         addresses=len(originals),
         judged_otherwise=_judged_otherwise(plan, rows, writer.out_frames, found),
         explanations=(faults.idents(), seen.idents()),
+        located=analyzer.captures[0].located,
         addresses_in_payloads=len(check.findings.in_payloads),
         damage=damage,
     )

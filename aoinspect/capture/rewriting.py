@@ -12,11 +12,13 @@ import gzip
 import os
 import secrets
 import shutil
+import signal
 import stat
 import struct
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import BinaryIO, Final, Protocol, Self
 
 import numpy as np
@@ -252,23 +254,37 @@ def _block_order(head: bytes) -> str:
 # The output file.
 
 _OTHER_COMPRESSIONS = (".zst", ".zstd", ".lz4")
+_ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
+"""Those that end a process without a word; SIGINT is an exception by itself."""
+
+
+class _EndedError(BaseException):
+    """A signal that ends the process; its argument is the number."""
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise _EndedError(number)
 
 
 class WholeFile:
     """A file that appears under its name when it is whole, and not before; a context manager.
 
-    What is written goes to a file beside it, which `commit` renames. Left without `commit`, by whatever exception, that
-    file is removed. A name that ends in .gz makes it compressed. CaptureError where writing fails.
+    What is written goes to a file beside it, which `commit` renames. Left without `commit`, by whatever exception or
+    signal that can be caught, that file is removed. A name that ends in .gz makes it compressed. CaptureError where
+    writing fails.
     """
 
-    def __init__(self, path: str, captures: Sequence[str], *, replaces: bool) -> None:
-        """`captures` are the files it is made from; `replaces`: it may take the place of a file that is there.
+    def __init__(self, path: str, captures: Sequence[str], *, replaces: bool, key_files: Sequence[str] = ()) -> None:
+        """`captures` and `key_files` are what it is made from; `replaces`: it may take the place of a file that is
+        there.
 
         UsageError where `path` is one of them, is there and must not be replaced, or can be no file.
         """
         self.path = path
         self._target = os.path.realpath(path)
-        self._mode = _check_target(path, self._target, captures, replaces)
+        self._replaces = replaces
+        self._taken_signals: list[int] = []
+        self._mode = _check_target(path, self._target, captures, key_files, replaces)
         directory, name = os.path.split(self._target)
         self._beside = os.path.join(directory, f".{name[:200]}.{secrets.token_hex(6)}.part")
         self._packed = f"{self._beside}.gz"
@@ -276,8 +292,10 @@ class WholeFile:
 
     def __enter__(self) -> Self:
         try:
+            self._take_signals()
             self._file = _create(self._beside)
         except OSError as error:
+            self._give_signals_back()
             raise UsageError(f"{self.path}: it cannot be written here: {error.strerror}") from None
         return self
 
@@ -291,8 +309,28 @@ class WholeFile:
         for path in (self._beside, self._packed):
             with suppress(FileNotFoundError):
                 os.unlink(path)
+        if self._taken_signals:
+            self._give_signals_back()
+            if isinstance(error, _EndedError):
+                # As it would have ended, for whoever asks how.
+                signal.raise_signal(error.args[0])
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise self._failure(error) from None
+
+    def _take_signals(self) -> None:
+        """Makes exceptions of signals that would end the process and leave the file beside; the main thread's only."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for name in _ENDING_SIGNALS:
+            number = getattr(signal, name, None)
+            # What is ignored (nohup), or taken by a file around this one, stays so.
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _end)
+                self._taken_signals.append(number)
+
+    def _give_signals_back(self) -> None:
+        while self._taken_signals:
+            signal.signal(self._taken_signals.pop(), signal.SIG_DFL)
 
     @property
     def file(self) -> BinaryIO:
@@ -320,6 +358,8 @@ class WholeFile:
                 shutil.copyfileobj(plain, pack, _CHUNK)
         if self._mode is not None:
             os.chmod(whole, self._mode)
+        elif not self._replaces and os.path.lexists(self._target):
+            raise UsageError(f"{self.path}: somebody has made such a file meanwhile; --force replaces it")
         os.replace(whole, self._target)
 
     def _failure(self, error: OSError) -> CaptureError:
@@ -331,12 +371,15 @@ def _create(path: str) -> BinaryIO:
     return os.fdopen(descriptor, "w+b")
 
 
-def _check_target(path: str, target: str, captures: Sequence[str], replaces: bool) -> int | None:
+def _check_target(
+    path: str, target: str, captures: Sequence[str], key_files: Sequence[str], replaces: bool
+) -> int | None:
     """The permissions of the file that is going to be replaced; None where there is none."""
     if path == "-":
         raise UsageError("-: the output is a file, which appears when it is whole; name one")
     if target.endswith(_OTHER_COMPRESSIONS):
-        raise UsageError(f"{path}: only gzip is written; end the name in .gz, or in none of {_OTHER_COMPRESSIONS}")
+        others = ", ".join(_OTHER_COMPRESSIONS)
+        raise UsageError(f"{path}: only gzip is written; end the name in .gz, or in none of {others}")
     try:
         status = os.stat(target)
     except FileNotFoundError:
@@ -345,10 +388,12 @@ def _check_target(path: str, target: str, captures: Sequence[str], replaces: boo
         return None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: it cannot be written: {getattr(error, 'strerror', None) or error}") from None
-    for capture in captures:
-        with suppress(OSError, ValueError):
-            if os.path.samestat(status, os.stat(capture)):
-                raise UsageError(f"{path}: this is the capture itself; write to another file")
+    what_is_read = {"the capture itself": captures, "a key file that is read": key_files}
+    for what, sources in what_is_read.items():
+        for source in sources:
+            with suppress(OSError, ValueError):
+                if os.path.samestat(status, os.stat(source)):
+                    raise UsageError(f"{path}: this is {what}; write to another file")
     if stat.S_ISDIR(status.st_mode):
         raise UsageError(f"{path}: this is a directory; name a file")
     if not stat.S_ISREG(status.st_mode):

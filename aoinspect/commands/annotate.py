@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, isn_finder
+from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, isn_finder, what_was_not_read
 
 if TYPE_CHECKING:
     from aoinspect.engine.annotate import Annotated
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     store = shared.load_keys(options)
     registry = shared.load_registry(options)
     captures = [] if options.capture == "-" else [options.capture]
-    output = WholeFile(options.out, captures, replaces=options.force)
+    output = WholeFile(options.out, captures, replaces=options.force, key_files=store.paths)
     with RewritableSource(options.capture) as source:
         source.open().close()  # A capture that cannot be read is told before anything is made.
         with output, ProgressBar(is_wanted=_wants_bar(options)) as progress:
@@ -93,6 +93,9 @@ def _narration(annotated: Annotated, capture: str, *, has_keys: bool) -> Iterato
     """What stdout does not say."""
     if not has_keys:
         yield "no keys were given, so no MAC could be checked: give them with --keys FILE"
+    if annotated.located is not None:
+        segments = sum(annotated.counts.values())
+        yield from what_was_not_read(capture, annotated.located, segments, has_keys=has_keys)
     if annotated.replaced:
         plural = "" if annotated.replaced == 1 else "s"
         yield f"{annotated.replaced} comment{plural} of an earlier run replaced"

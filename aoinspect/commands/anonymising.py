@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from aoinspect.commands.shared import SharedParts, isn_finder
+from aoinspect.commands.shared import SharedParts, isn_finder, what_was_not_read
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
     from aoinspect.engine.anonymise.anonymise import Anonymised
+    from aoinspect.engine.anonymise.wishes import AnonymiseWishes
 
 _NAMED_FRAMES = 12
 _CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap")
@@ -104,14 +105,14 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     for path in store.paths:
         if os.path.exists(key_path) and os.path.exists(path) and os.path.samefile(path, key_path):
             raise UsageError(f"{key_path}: the new key file would take the place of this one; give OUT another name")
-    output = WholeFile(options.out, captures, replaces=options.force)
+    output = WholeFile(options.out, captures, replaces=options.force, key_files=store.paths)
     key_output = WholeFile(key_path, captures, replaces=options.force)
     with RewritableSource(options.capture) as source:
         source.open().close()  # A capture that cannot be read is told before anything is made.
         with output, key_output, ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()) as progress:
             find_isns = isn_finder(options, store, progress)
             done = anonymise(source, output, key_output, store, registry, wishes, progress.update, find_isns=find_isns)
-    for line in _told(done, wishes.payload):
+    for line in _told(done, wishes):
         print(line)
     if not options.quiet:
         for problem in registry.problems:
@@ -121,11 +122,13 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     return 0
 
 
-def _told(done: Anonymised, payload: object) -> Iterator[str]:
+def _told(done: Anonymised, wishes: AnonymiseWishes) -> Iterator[str]:
     from aoinspect.engine.anonymise.anonymise import counted
-    from aoinspect.engine.anonymise.wishes import Payload
+    from aoinspect.engine.anonymise.wishes import Others, Payload
 
-    yield f"{done.path}: {done.frames} frames, {done.segments} segments of protected connections"
+    are_dropped = wishes.others is Others.DROP
+    frames = done.frames - done.blanked if are_dropped else done.frames
+    yield f"{done.path}: {frames} frames, {done.segments} segments of protected connections"
     counts = [
         (done.signed, "signed with published test keys"),
         *((count, f"failing as before, by {ident}") for ident, count in done.explained.items()),
@@ -138,16 +141,17 @@ def _told(done: Anonymised, payload: object) -> Iterator[str]:
         if count:
             yield f"  {count:>{width}} {text}"
     if done.blanked:
-        yield f"  {done.blanked} other frames: nothing of them is left"
+        what_is_left = "left out, so frames have other numbers" if are_dropped else "nothing of them is left"
+        yield f"  {done.blanked} other frames: {what_is_left}"
     yield f"{done.key_path}: the keys, for {done.addresses} made-up addresses"
     before, now = done.explanations
     if before and sorted(before) == sorted(now):
         yield f"explanations as before: {counted(before)}"
     checked = "no address, no secret, no payload of the original is in it"
-    if payload is Payload.KEEP:
+    if wishes.payload is Payload.KEEP:
         checked = "no address and no secret of the original is in it outside of payloads"
     yield f"checked: {checked}"
-    if payload is Payload.KEEP:
+    if wishes.payload is Payload.KEEP:
         told = f"{done.addresses_in_payloads} frames hold addresses of the original in theirs"
         yield f"payloads are kept, and tell what they tell: {told}"
     yield "kept: times, lengths, TTLs, ports, sequence numbers, TCP timestamps, VLANs, tunnel ids, KeyIDs, algorithms"
@@ -156,6 +160,7 @@ def _told(done: Anonymised, payload: object) -> Iterator[str]:
 def _warnings(done: Anonymised, capture: str) -> Iterator[str]:
     from aoinspect.engine.anonymise.anonymise import counted
 
+    yield from what_was_not_read(capture, done.located, done.segments, has_keys=True)
     if done.lost:
         yield f"warning: left out, for a header around them is unknown: frames {_frames(done.lost)}"
     if done.judged_otherwise:

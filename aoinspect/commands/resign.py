@@ -13,7 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aoinspect.commands import anonymising
-from aoinspect.commands.shared import Commands, SharedParts, add_recovery_argument, isn_finder, read_more_keys
+from aoinspect.commands.shared import (
+    Commands,
+    SharedParts,
+    add_recovery_argument,
+    isn_finder,
+    read_more_keys,
+    what_was_not_read,
+)
 from aoinspect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,7 +152,9 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     wishes = _wishes(options, store)
     registry = shared.load_registry(options)
     captures = [] if options.capture == "-" else [options.capture]
-    output = WholeFile(options.out, captures, replaces=options.force)
+    output = WholeFile(
+        options.out, captures, replaces=options.force, key_files=[*store.paths, *(options.sign_keys or ())]
+    )
     with RewritableSource(options.capture) as source:
         source.open().close()  # A capture that cannot be read is told before anything is made.
         with output, ProgressBar(is_wanted=not options.quiet and sys.stderr.isatty()) as progress:
@@ -155,7 +164,7 @@ def run(options: argparse.Namespace, shared: SharedParts) -> int:
     if not options.quiet:
         for problem in registry.problems:
             shared.tell(f"warning: {problem}")
-        for line in _narration(resigned, options.capture):
+        for line in _narration(resigned, options.capture, has_keys=bool(store.peers)):
             shared.tell(line)
     return 0
 
@@ -168,6 +177,7 @@ def _check_combination(options: argparse.Namespace) -> None:
         "--add": options.add,
         "--from-md5": options.from_md5,
         "--rollover": options.rollover,
+        "--faults": options.faults,
     }
     for name, is_given in changes.items():
         if options.strip and is_given:
@@ -224,8 +234,10 @@ def _print_counts(resigned: Resigned) -> None:
         print(f"  {resigned.fixed_checksums:>{width}} other segments with repaired checksums")
 
 
-def _narration(resigned: Resigned, capture: str) -> Iterator[str]:
+def _narration(resigned: Resigned, capture: str, *, has_keys: bool) -> Iterator[str]:
     """What stdout does not say: the frames that nothing was done to, and what the file is like."""
+    segments = sum(resigned.outcomes.values())
+    yield from what_was_not_read(capture, resigned.located, segments, has_keys=has_keys)
     for why, frames in resigned.left.items():
         shown = ", ".join(map(str, frames[:_NAMED_FRAMES].tolist()))
         more = f" and {len(frames) - _NAMED_FRAMES} more" if len(frames) > _NAMED_FRAMES else ""

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aoinspect.engine.filtering import Filter
     from aoinspect.engine.limits import Limits
-    from aoinspect.engine.locate import Mask
+    from aoinspect.engine.locate import LocateCounts, Mask
     from aoinspect.engine.pipeline import Analyzer
     from aoinspect.engine.recovery import Recovery
     from aoinspect.engine.table import Rows
@@ -317,6 +317,22 @@ def tell_what_is_not_searched(analyzer: Analyzer, options: argparse.Namespace, t
         )
 
 
+def what_was_not_read(capture: str, located: LocateCounts, segments: int, *, has_keys: bool) -> Iterator[str]:
+    """Why a capture that is written again stays as it is: frames that nobody looked into, and nothing to act on.
+
+    `segments` are those of protected connections.
+    """
+    from aoinspect.capture.linktypes import link_type_name
+
+    for number, count in sorted(located.unknown_link_types.items()):
+        yield f"{capture}: {count} frames of link type {number} ({link_type_name(number)}) were not read: no dissector"
+    if located.cut:
+        yield f"{capture}: {located.cut} frames are cut before the TCP ports"
+    if not segments:
+        uncovered = ", and no [[peer]] covers one" if has_keys else ""
+        yield f"{capture}: nothing here is protected: no segment carries an AO or MD5 option{uncovered}"
+
+
 def demand_one_stdin(paths: list[str]) -> None:
     """UsageError where standard input is named twice."""
     if paths.count("-") > 1:
@@ -334,25 +350,38 @@ def write_secrets(text: str, output: str, *, replaces: bool) -> None:
     path = Path(output)
     octets = text.encode("utf-8", "surrogateescape")
     try:
-        if replaces:
-            _replace(path, octets)
-        else:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(octets)
+        _put(path, octets, replaces=replaces)
     except FileExistsError:
         raise UsageError(f"{path}: is there already, and may hold secrets; --force replaces it") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or type(error).__name__}") from None
 
 
-def _replace(path: Path, octets: bytes) -> None:
-    """The file is complete or as it was; mkstemp gives it mode 0600."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".aoinspect-")
+def _put(path: Path, octets: bytes, *, replaces: bool) -> None:
+    """The file is there whole, or all is as it was; mkstemp gives it mode 0600.
+
+    FileExistsError where a file of this name is there and `replaces` is not set.
+    """
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".aoinspect-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(octets)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        if replaces:
+            os.replace(draft, path)
+        else:
+            _name(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def _name(draft: str, path: Path) -> None:
+    """Gives a file its name, which nobody else may have taken meanwhile: FileExistsError."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
         raise
+    except OSError:
+        # Some file systems have no hard links.
+        if os.path.lexists(path):
+            raise FileExistsError from None
+        os.replace(draft, path)

@@ -7,7 +7,7 @@ the two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from aoinspect.capture.pcap import FILE_HEADER_LENGTH
 from aoinspect.capture.reader import CaptureReader
 from aoinspect.capture.rewriting import WholeFile
 from aoinspect.capture.stream import OctetStream
+from aoinspect.engine.locate import LocateCounts
 from aoinspect.engine.pipeline import Progress
 from aoinspect.engine.resign.resign import FindIsns, RewritableSource, judged
 from aoinspect.engine.verdict_comments import FrameComments, Mark, comments_of, is_own_comment
@@ -41,6 +42,8 @@ class Annotated:
     """Of the capture that was read."""
     converted_blocks: int
     """Simple Packet Blocks that became Enhanced ones, of time 0, to hold their comment."""
+    located: LocateCounts | None
+    """What the first pass met that is no TCP segment; None where it was somebody else's."""
     damage: Damage | None
     """Where the capture stops making sense. What lies behind was copied as it is from pcapng, and left out of pcap."""
 
@@ -59,7 +62,8 @@ def annotate(
     CaptureError where the capture cannot be read; then `output` is as it was.
     """
     analyzer = judged(source, store, registry, progress, find_isns)
-    return write_comments(source, output, comments_of(analyzer), progress)
+    annotated = write_comments(source, output, comments_of(analyzer), progress)
+    return replace(annotated, located=analyzer.captures[0].located)
 
 
 def write_comments(
@@ -82,6 +86,7 @@ def write_comments(
             format=reader.format,
             compression=reader.compression,
             converted_blocks=commenter.converted_blocks,
+            located=None,
             damage=reader.damage,
         )
     output.commit()

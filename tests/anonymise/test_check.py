@@ -18,10 +18,13 @@ from aoinspect.engine.anonymise.neighbours import Neighbours
 from aoinspect.engine.anonymise.tcp import copy_headers, copy_payloads
 from aoinspect.engine.anonymise.traces import Kind, Traces
 from aoinspect.engine.anonymise.twin import Twin
+from tests.anonymise.sharing import share, telling
 from tests.anonymise.test_frames import CLIENT, MAC_ADDRESSES, PAYLOAD, SECRET, SERVER, one, session, told
 from tests.anonymise.test_frames import with_mac_addresses as framed
+from tests.conversation import Conversation, Key
 from tests.packets import Record, write_pcap, write_pcapng
 from tests.resign.running import run_resign
+from tests.resign.test_identity import records_of
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -162,3 +165,51 @@ def test_kept_payloads_are_told(tmp_path: Path) -> None:
     assert ended.status == 0, ended.err
     assert "payloads are kept, and tell what they tell: 1 frames hold addresses of the original" in ended.out
     assert PAYLOAD in out.read_bytes()
+
+
+class TestNoFalseAlarm:
+    """What stands in any key file and any capture by chance keeps nobody from sharing one."""
+
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            *(b"secret", b"version", b"algorithm", b"keychain", b"published", b"hmac-sha-1", b"keys-1"),
+            *(b"vector", b"testvector-2", b"000000", bytes(16), b"\xff" * 16),
+        ],
+    )
+    @pytest.mark.parametrize("payload", ["zero", "keep"])
+    def test_a_secret_that_is_a_word_of_every_key_file(self, secret: bytes, payload: str, tmp_path: Path) -> None:
+        keys = [Key(name="a", secret=secret), Key(name="b", send_id=2, recv_id=102, secret=b"another one")]
+        conversation = Conversation(keys).handshake().data("a", bytes(100)).rollover("a", to="b").close()
+        source, key_file = tmp_path / "in.pcap", tmp_path / "in.toml"
+        source.write_bytes(conversation.to_pcap())
+        key_file.write_text(conversation.key_file())
+        before, now = share(source, key_file, tmp_path, "--payload", payload).lines()
+        assert list(map(telling, now)) == list(map(telling, before))
+
+    def test_an_arp_probe_beside_a_peer_of_any_address(self, tmp_path: Path) -> None:
+        probe = bytes.fromhex("0001080006040001") + MAC_ADDRESSES[0] + bytes(4 + 6) + ip_address(CLIENT).packed
+        source, key_file = tmp_path / "in.pcap", tmp_path / "in.toml"
+        source.write_bytes(write_pcap([one(framed(probe, 0x0806)), *session(tmp_path)]))
+        text = told().key_file()
+        assert text.count(f'"{SERVER}"') == 1
+        key_file.write_text(text.replace(f'"{SERVER}"', '"0.0.0.0/0"'))
+        shared = share(source, key_file, tmp_path)
+        before, now = shared.lines()
+        assert list(map(telling, now)) == list(map(telling, before))
+        written = records_of(shared.path)[0]
+        sender, target = written[0].octets[28:32], written[0].octets[38:42]
+        assert (sender, target) == (bytes(4), written[1].octets[26:30])
+
+
+def test_a_secret_in_a_kept_payload_is_not_kept(tmp_path: Path) -> None:
+    source, keys, out = tmp_path / "in.pcap", tmp_path / "in.toml", tmp_path / "out.pcap"
+    conversation = told().data("a", b"neighbor 10.20.30.41 password " + SECRET)
+    source.write_bytes(conversation.to_pcap())
+    keys.write_text(conversation.key_file())
+    ended = run_resign("--anonymise", "--payload", "keep", "--keys", keys, source, out)
+    frame = len(conversation.segments)
+    assert (ended.status, f"hold a secret of the key files (frames {frame})" in ended.err) == (2, True), ended.err
+    assert "fault of aoinspect" not in ended.err
+    assert not out.exists()
+    assert run_resign("--anonymise", "--keys", keys, source, out).status == 0

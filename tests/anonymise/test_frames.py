@@ -196,6 +196,8 @@ class TestBesideTheSession:
         (tmp_path / "second").mkdir()
         dropped = share(shared.source, tmp_path / "in.toml", tmp_path / "second", "--other-frames", "drop")
         assert len(records_of(dropped.path)[0]) == len(records)
+        assert f"shared.pcap: {len(records)} frames, " in dropped.ended.out
+        assert "1 other frames: left out" in dropped.ended.out
         assert {line.verdict for line in dropped.lines()[1]} == {"verified"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from aoinspect.capture.rewriting import CaptureCopy, WholeFile
+from aoinspect.cli import main
 from aoinspect.engine.resign.wishes import Wishes
 from aoinspect.errors import CaptureError, UsageError
 from tests.conversation import Conversation, Key
@@ -60,6 +62,27 @@ class TestOutput:
         ended = run_resign(source, out, "--keys", folder / "keys.toml", "--force")
         assert (ended.status, source.read_bytes()) == (2, before)
         assert "this is the capture itself" in ended.err
+
+    @pytest.mark.parametrize("flag", ["--keys", "--sign-keys"])
+    def test_a_key_file_is_never_the_output(self, flag: str, folder: Path) -> None:
+        others = folder / "others.toml"
+        others.write_text((folder / "keys.toml").read_text())
+        out = others if flag == "--sign-keys" else folder / "keys.toml"
+        before = out.read_bytes()
+        keys = ("--keys", folder / "keys.toml", "--sign-keys", others)
+        ended = run_resign(folder / "in.pcap", out, *keys, "--force")
+        assert (ended.status, out.read_bytes()) == (2, before)
+        assert "this is a key file that is read" in ended.err
+
+    def test_a_file_that_somebody_has_made_meanwhile_needs_force_too(self, folder: Path) -> None:
+        out = folder / "out.pcap"
+        before = [*names(folder), "out.pcap"]
+        with WholeFile(str(out), [], replaces=False) as output:
+            out.write_bytes(b"precious")
+            with pytest.raises(UsageError, match="made such a file meanwhile"):
+                output.commit()
+        assert out.read_bytes() == b"precious"
+        assert names(folder) == sorted(before)
 
     def test_a_symbolic_link_is_followed(self, folder: Path) -> None:
         (folder / "target.pcap").write_bytes(b"old")
@@ -130,12 +153,13 @@ sys.exit(ended.status)
 
 INTERRUPTED_RUN = """
 import os, signal, sys
+number = getattr(signal, sys.argv.pop(1))
 from aoinspect.engine.resign import rewriter
 from tests.resign.running import run_resign
 write = rewriter.Rewriter._write
 def interrupt(*arguments):
     written = write(*arguments)
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), number)
     return written
 rewriter.Rewriter._write = interrupt
 try:
@@ -164,8 +188,23 @@ class TestProcesses:
     def test_sigint_leaves_nothing_behind(self, folder: Path) -> None:
         before = names(folder)
         arguments = (folder / "in.pcap", folder / "out.pcap", "--keys", folder / "keys.toml")
-        ended = self.run(INTERRUPTED_RUN, *arguments)
+        ended = self.run(INTERRUPTED_RUN, "SIGINT", *arguments)
         assert ended.returncode == 130, ended.stderr
+        assert names(folder) == before
+
+    @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+    @pytest.mark.parametrize("mode", ["plain", "anonymise"])
+    def test_other_signals_leave_nothing_behind_and_end_it_as_they_do(self, name: str, mode: str, folder: Path) -> None:
+        before = names(folder)
+        arguments: list[str | Path] = [folder / "in.pcap", folder / "out.pcap", "--keys", folder / "keys.toml"]
+        script = INTERRUPTED_RUN
+        if mode == "anonymise":
+            arguments.append("--anonymise")
+            script = script.replace("resign import rewriter", "anonymise import writing as rewriter")
+            script = script.replace("Rewriter._write", "TwinWriter._note")
+        ended = self.run(script, name, *arguments)
+        assert ended.returncode == -getattr(signal, name), ended.stderr
+        assert "Traceback" not in ended.stderr
         assert names(folder) == before
 
 
@@ -176,6 +215,7 @@ class TestArguments:
             (("--strip", "--add"), "leave out either it or --add"),
             (("--strip", "--from-md5"), "leave out either it or --from-md5"),
             (("--strip", "--rollover", "1=k1"), "leave out either it or --rollover"),
+            (("--strip", "--faults", "keep"), "leave out either it or --faults"),
             (("--map", "k1=k2"), "give one of them"),
             (("--map", "k1"), "is not OLD=NEW"),
             (("--from-md5", "--map", "k1=k1", "--map", "k1=k2"), "k1 can become only one key"),
@@ -193,6 +233,20 @@ class TestArguments:
         assert ended.status == 2
         assert message in ended.err
         assert names(folder) == before
+
+    @pytest.mark.parametrize("mode", ["resign", "anonymise", "annotate"])
+    def test_that_there_was_nothing_to_do_is_told_with_the_reason(
+        self, mode: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        octets = bytearray((folder / "in.pcap").read_bytes())
+        octets[20] = 105  # LINKTYPE_IEEE802_11
+        (folder / "in.pcap").write_bytes(octets)
+        command = [mode if mode == "annotate" else "resign", str(folder / "in.pcap"), str(folder / "out")]
+        more = ["--anonymise"] if mode == "anonymise" else []
+        assert main([*command, "--keys", str(folder / "keys.toml"), *more]) == 0
+        told = capsys.readouterr().err
+        assert "frames of link type 105 (IEEE802_11) were not read: no dissector" in told
+        assert "nothing here is protected: no segment carries an AO or MD5 option, and no [[peer]] covers one" in told
 
     def test_keys_are_needed(self, folder: Path) -> None:
         ended = run_resign(folder / "in.pcap", folder / "out.pcap")

@@ -168,11 +168,33 @@ class TestFromMd5:
         new = [AO, Key("other", 7, 8)]
         new_store = store_of(tmp_path, key_file_for(told, new), "new.toml")
         old_store = store_of(tmp_path, told.key_file())
-        with pytest.raises(UsageError, match="name its TCP-AO key with --map"):
+        with pytest.raises(UsageError, match="ao, other cover it; say which with --map m=AO-KEY"):
             written(source, out, old_store, Wishes(new_keys=new_store, converts_md5=True))
         wishes = Wishes(new_keys=new_store, converts_md5=True, names={"m": "other"})
         written(source, out, old_store, wishes)
         assert {line.mkt for line in lines_of(out, new_store)} == {"other"}
+
+    @pytest.mark.parametrize(
+        ("other", "names", "why"),
+        [
+            ("", {}, "no TCP-AO key covers it; give one with --sign-keys, or in --keys"),
+            ("ao", {"m": "ao"}, "--map m=ao, but no TCP-AO key of that name covers it (theirs would)"),
+        ],
+    )
+    def test_what_is_missing_is_told_of_the_pair_as_it_was_opened(
+        self, other: str, names: dict[str, str], why: str, tmp_path: Path
+    ) -> None:
+        told = Conversation([Key("m", algorithm=TCP_MD5)]).handshake()
+        source, out = tmp_path / "in.pcap", tmp_path / "out.pcap"
+        source.write_bytes(told.to_pcap())
+        elsewhere = Conversation([Key(other or "ao")], client="10.9.9.9:1", server="10.9.9.8:179").key_file()
+        here = key_file_for(told, [Key("theirs", 7, 8)]).replace("version = 1", "") if other else ""
+        new_store = store_of(tmp_path, elsewhere + here, "new.toml")
+        before = f"TCP-MD5 between {told.sockets['a'].address} port 40000 and {told.sockets['b'].address} port 179: "
+        wishes = Wishes(new_keys=new_store, converts_md5=True, names=names)
+        with pytest.raises(UsageError) as caught:
+            written(source, out, store_of(tmp_path, told.key_file()), wishes)
+        assert str(caught.value) == before + why
 
 
 K1, K2, K3 = Key("k1", 1, 101), Key("k2", 2, 102, secret=b"two", mac_length=16), Key("k3", 3, 103, secret=b"three")

@@ -221,6 +221,17 @@ def test_a_full_disk_costs_no_file_that_was_there(tmp_path: Path, name: str) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("keys", "traffic-keys", CAPTURE, "--keys", KEYS), ("keys", "import", KEYS)],
+    ids=["traffic-keys", "import"],
+)
+def test_a_full_disk_leaves_no_half_of_a_file_of_secrets(tmp_path: Path, arguments: tuple[str | Path, ...]) -> None:
+    run = run_limited(resource.RLIMIT_FSIZE, 100, *arguments, "-o", tmp_path / "out")
+    assert (run.returncode, "File too large" in run.stderr) == (2, True), run
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["report", "timeline", "check"])
 def test_what_replaces_a_file_keeps_its_permissions_and_where_it_is_linked_from(
     aoinspect: Command, tmp_path: Path, name: str

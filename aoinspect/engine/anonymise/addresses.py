@@ -5,6 +5,7 @@ prefixes. Whether a bit is inverted is one bit of AES over all bits before it (a
 "Prefix-preserving IP address anonymization", ICNP 2002). Nothing that is well known and tells nothing of a site is
 changed: that an address is multicast or reserved, the well-known groups, `::`, `::1`, and that an IPv6 address is
 link-local, unique local or global. Bits that lead there are never inverted, which keeps the mapping a permutation.
+0.0.0.0 is kept too, beside the rule.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ KEPT_PREFIXES = tuple(
     ip_network(text) for text in ("224.0.0.0/4", "2000::/3", "fc00::/7", "fe80::/64", "ff00::/16", "ff02::1:ff00:0/104")
 )
 """Networks that stay what they are, with other addresses in them: kinds of addresses."""
+UNSPECIFIED = bytes(4)
+"""0.0.0.0, the sender of ARP probes (RFC 5227 1.1). As a kept network it would keep the leading zeros of all addresses;
+and if it became another one, a probe's form would tell which, and so how leading zeros are changed."""
 
 
 class AddressMap:
@@ -90,6 +94,8 @@ class AddressMap:
             for first in range(0, len(fresh), _ADDRESSES_AT_ONCE):
                 some = fresh[first : first + _ADDRESSES_AT_ONCE]
                 known.update(zip(some, self._map(some), strict=True))
+        if UNSPECIFIED in self._known[4]:
+            self._known[4][UNSPECIFIED] = UNSPECIFIED
 
     def _map(self, addresses: list[bytes]) -> list[bytes]:
         """What addresses of one width become."""
@@ -149,7 +155,7 @@ def distinct_addresses(octets: U8, at: I64, width: int) -> tuple[list[bytes], I6
 def is_public_knowledge(address: bytes) -> bool:
     """Whether an address is one that is kept, since it tells nothing of a site."""
     number = int.from_bytes(address, "big")
-    return any(
+    return address == UNSPECIFIED or any(
         network.max_prefixlen == len(address) * 8
         and number >> (network.max_prefixlen - network.prefixlen)
         == int(network.network_address) >> (network.max_prefixlen - network.prefixlen)

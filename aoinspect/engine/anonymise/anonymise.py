@@ -22,12 +22,13 @@ from aoinspect.engine.anonymise.addresses import AddressMap, is_public_knowledge
 from aoinspect.engine.anonymise.checking import LeakCheck
 from aoinspect.engine.anonymise.faults import Faults
 from aoinspect.engine.anonymise.frames import FrameRewriter
-from aoinspect.engine.anonymise.keys import PUBLISHED, PublishedKeys, published_keys
+from aoinspect.engine.anonymise.keys import PUBLISHED, PublishedKeys, published_keys, words_of_its_own
 from aoinspect.engine.anonymise.signing import SegmentSigner
 from aoinspect.engine.anonymise.traces import Traces
 from aoinspect.engine.anonymise.wishes import AnonymiseWishes, Payload, Ports
 from aoinspect.engine.anonymise.writing import TwinWriter
 from aoinspect.engine.explain.account import EXPLAIN_BUDGET
+from aoinspect.engine.locate import LocateCounts
 from aoinspect.engine.macs import Layout
 from aoinspect.engine.pipeline import Analyzer, Progress
 from aoinspect.engine.resign.choices import Action
@@ -82,6 +83,8 @@ class Anonymised:
     """Frames of the original whose segment has another verdict now."""
     explanations: tuple[tuple[str, ...], tuple[str, ...]]
     """What explains failing connections: in the original, and in the output."""
+    located: LocateCounts
+    """What was met in the original that is no TCP segment."""
     addresses_in_payloads: int
     """Frames whose kept payload holds an address of the original."""
     damage: Damage | None
@@ -126,9 +129,10 @@ def anonymise(
         raise UsageError(
             f"{source.path}: its addresses fill so much of the address space that no other ones are left for them"
         )
-    text = _KEY_FILE_HEAD + write_key_file(keys.store)
-    key_output.file.write(text.encode("utf-8"))
-    check, found, seen = _check(output, key_output, text, analyzer, addresses, registry, wishes, traces)
+    text = write_key_file(keys.store)
+    key_output.file.write((_KEY_FILE_HEAD + text).encode("utf-8"))
+    words = words_of_its_own(text, keys)
+    check, found, seen = _check(output, key_output, words, analyzer, addresses, registry, wishes, traces)
     check.findings.demand_none()
     output.commit()
     key_output.commit()
@@ -147,6 +151,7 @@ def anonymise(
         addresses=len(originals),
         judged_otherwise=_judged_otherwise(plan, rows, writer.out_frames, found),
         explanations=(faults.idents(), seen.idents()),
+        located=analyzer.captures[0].located,
         addresses_in_payloads=len(check.findings.in_payloads),
         damage=damage,
     )
@@ -234,17 +239,17 @@ def _write(
 def _check(
     output: WholeFile,
     key_output: WholeFile,
-    text: str,
+    words: str,
     original: Analyzer,
     addresses: AddressMap,
     registry: Registry,
     wishes: AnonymiseWishes,
     traces: Traces,
 ) -> tuple[LeakCheck, Rows, Faults]:
-    """The search for traces, the output's table, and what explains its failures."""
+    """The search for traces, the output's table, and what explains its failures; `words` are those of the key file."""
     traces.add_addresses(addresses.pairs)
     check = LeakCheck(traces, addresses.pairs, registry, keeps_payload=wishes.payload is Payload.KEEP)
-    for what in traces.in_text(text):
+    for what in traces.in_text(words):
         check.findings.leaks[f"{what} in the key file"] += 1
     analyzer = Analyzer(load_keys([key_output.path_until_commit()]), registry)
     path = output.path_until_commit()

@@ -26,7 +26,7 @@ from aoinspect.engine.locate import Packets
 from aoinspect.engine.macs import windows
 from aoinspect.engine.pipeline import Analyzer
 from aoinspect.engine.segments import read_segments
-from aoinspect.errors import AoinspectError
+from aoinspect.errors import AoinspectError, UsageError
 from dissectors.registry import Registry
 
 _SHOWN = 8
@@ -47,9 +47,17 @@ class Findings:
     """The first frames with leaks."""
     in_payloads: set[int] = field(default_factory=set)
     """Frames whose payload, which was to be kept, holds an address of the original."""
+    secrets_in_payloads: list[int] = field(default_factory=list)
+    """Frames whose payload, which was to be kept, holds a secret."""
 
     def demand_none(self) -> None:
-        """LeakError where something was found."""
+        """LeakError where something was found; UsageError where it was wished to be kept and must not be."""
+        if self.secrets_in_payloads:
+            frames = ", ".join(map(str, self.secrets_in_payloads[:_SHOWN]))
+            raise UsageError(
+                f"payloads that are to be kept hold a secret of the key files (frames {frames}); nothing was written: "
+                "--payload zero or drop leaves it out"
+            )
         if self.leaks:
             what = ", ".join(f"{kind}: {count}" for kind, count in sorted(self.leaks.items()))
             where = f" (frames {', '.join(map(str, self.frames[:_SHOWN]))})" if self.frames else ""
@@ -122,6 +130,10 @@ class LeakCheck:
             in_payload = is_inside and position >= int(payloads[index])
             if self._keeps_payload and in_payload and hit.kind in (Kind.ADDRESS, Kind.SHORT_ADDRESS):
                 self.findings.in_payloads.add(frame)
+                continue
+            if self._keeps_payload and in_payload and hit.kind is Kind.SECRET:
+                if frame not in self.findings.secrets_in_payloads:
+                    self.findings.secrets_in_payloads.append(frame)
                 continue
             self._leak(hit.kind.value, frame)
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
+import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aoinspect.ao.algorithms import Algorithm, find_algorithm
@@ -28,6 +30,8 @@ _FILLING = b"0123456789abcdef0123456789abcdef"
 _CMAC = find_algorithm("aes-128-cmac-96")
 _AES_KEY_LENGTH = 16
 GAP = "the secret was not known when this was anonymised"
+_LABEL = re.compile(r"(?:key|keys|vrf|interface)-[0-9]+(?:-[0-9]+)?")
+_TABLE = re.compile(r"\[\[[a-z.]+\]\]")
 
 Demand = Callable[[bytes], bool]
 """Whether a failure comes about with this secret as it did with the real one."""
@@ -104,6 +108,32 @@ class _Names:
     def of(self, kind: str, name: str) -> str:
         given = self.given[kind]
         return given.setdefault(name, f"{kind}-{len(given) + 1}")
+
+
+def words_of_its_own(text: str, keys: PublishedKeys) -> str:
+    """What a key file's text tells beyond what any such file does, which a secret may be by chance ("secret" itself).
+
+    Left out are names of tables and fields, our labels, words for algorithms and options, and published secrets.
+    """
+    known = {GAP}
+    for mkt in keys.mkts:
+        known |= {mkt.algorithm.name, mkt.tcp_options.value}
+        if mkt.secret is not None:
+            known |= {mkt.secret.decode("utf-8", "replace"), mkt.secret.hex()}
+    return "\n".join(_words(line.strip(), known) for line in text.splitlines())
+
+
+def _words(line: str, known: Collection[str]) -> str:
+    if _TABLE.fullmatch(line):
+        return ""
+    try:
+        # No value of the file goes over several lines.
+        values = [str(value) for value in tomllib.loads(line).values()]
+    except tomllib.TOMLDecodeError:
+        return line
+    if not values:
+        return line  # A comment.
+    return " ".join(value for value in values if value not in known and not _LABEL.fullmatch(value))
 
 
 # Secrets.

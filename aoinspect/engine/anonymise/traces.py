@@ -28,7 +28,8 @@ _RUNS_LIMIT = 65_536
 _DISTINCT_OCTETS = 5
 """A run of fewer different octets is padding, a marker, or a number."""
 _SHORTEST_SECRET = 6
-"""Shorter secrets stand in any file by chance."""
+_DISTINCT_IN_SECRET = 3
+"""Secrets that are shorter, or of fewer different octets (all zeros), stand in any capture by chance."""
 _MARKER_LENGTH = 16
 """BGP's, of ones, which every message starts with: behind it the content begins (RFC 4271 4.1)."""
 _ADDRESS_TEXT = re.compile(r"[0-9A-Fa-f:.]{2,}")
@@ -60,7 +61,8 @@ class Traces:
         """`secrets` that are published in the output may not be among them."""
         self._kinds: dict[bytes, Kind] = {}
         self._texts: set[str] = set()
-        self._secrets = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in _forms(secret)}
+        forms = (form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in _forms(secret))
+        self._secrets = {form for form in forms if len(set(form)) >= _DISTINCT_IN_SECRET}
         for form in self._secrets:
             self._kinds[form] = Kind.SECRET
         self._runs: set[bytes] = set()

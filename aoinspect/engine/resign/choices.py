@@ -8,14 +8,13 @@ sender signs with, its RNextKeyID what the other end is asked to sign with (RFC 
 from __future__ import annotations
 
 from enum import IntEnum
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from aoinspect.ao.mkt import MasterKeyTuple
 from aoinspect.engine.keyring import Binding, Candidate, Endpoint
 from aoinspect.engine.macs import Layout
 from aoinspect.engine.pipeline import Analyzer
-from aoinspect.engine.resign.signing_keys import SigningKey, SigningKeys
+from aoinspect.engine.resign.signing_keys import SigningKey, SigningKeys, shown
 from aoinspect.engine.resign.wishes import Faults, Left, Outcome, Wishes
 from aoinspect.engine.verdicts import NO_MKT, Coverage, Method, Reason, Verdict
 
@@ -143,14 +142,12 @@ class Choices:
             return _leave(kind)
         ends, opener = self._ends(kind.connection)
         candidate = self._candidate(kind)
-        names = [] if candidate is None else [self._analyzer.keyring.mkts[candidate.mkt].name]
-        key = next(
-            (found for name in names if (found := self._keys.named(ends, opener, self._mapped(name), Method.AO))),
-            None,
-        )
-        key = key or self._keys.sole(ends, opener)
+        name = None if candidate is None else self._analyzer.keyring.mkts[candidate.mkt].name
+        key = None if name is None else self._keys.named(ends, opener, self._mapped(name), Method.AO)
+        if key is None and name not in self._keys.names:
+            key = self._keys.sole(ends, opener)
         if key is None:
-            self._lack(f"TCP-MD5 between {_shown(ends)}: name its TCP-AO key with --map MD5-KEY=AO-KEY")
+            self._lack_ao_key(name, ends, opener)
             return _leave(kind)
         is_fault = kind.verdict is Verdict.MISMATCH and self._wishes.faults is Faults.KEEP
         outcome = Outcome.FAULT_KEPT if is_fault else Outcome.CONVERTED
@@ -163,7 +160,7 @@ class Choices:
         ends, opener = self._ends(kind.connection)
         key = self._keys.counterpart(ends, opener, mkt, kind.method, candidate.binding)
         if key is None:
-            self._lack_counterpart(mkt, ends)
+            self._lack_counterpart(mkt, ends, opener)
             return _leave(kind)
         choice = self._sign_with(key, kind, Outcome.RE_SIGNED)
         if kind.method is Method.AO:
@@ -200,7 +197,7 @@ class Choices:
         mkt = self._analyzer.keyring.mkts[candidate.mkt]
         key = self._keys.counterpart(ends, opener, mkt, Method.AO, candidate.binding)
         if key is None:
-            self._lack_counterpart(mkt, ends)
+            self._lack_counterpart(mkt, ends, opener)
             return kind.rnext_key_id
         return key.key_ids[1 - kind.side]
 
@@ -227,12 +224,26 @@ class Choices:
 
         return min((one for one in listed if mkts[one.mkt].is_keyed), key=rank, default=None)
 
-    def _lack_counterpart(self, mkt: MasterKeyTuple, ends: tuple[Endpoint, Endpoint]) -> None:
+    def _lack_counterpart(self, mkt: MasterKeyTuple, ends: tuple[Endpoint, Endpoint], opener: int) -> None:
         wanted = self._mapped(mkt.name)
         self._lack(
-            f"key {mkt.name} ({mkt.origin}) has no counterpart: no key named {wanted} covers {_shown(ends)} among the "
-            f"new ones; give it one, or say which with --map {mkt.name}=NAME"
+            f"key {mkt.name} ({mkt.origin}) has no counterpart: no key named {wanted} covers {shown(ends, opener)} "
+            f"among the new ones; give it one, or say which with --map {mkt.name}=NAME"
         )
+
+    def _lack_ao_key(self, name: str | None, ends: tuple[Endpoint, Endpoint], opener: int) -> None:
+        """`name`: the TCP-MD5 key's, where one is known."""
+        there = list(dict.fromkeys(key.name for key in self._keys.of_pair(ends, opener) if key.method is Method.AO))
+        pair, old = shown(ends, opener), "MD5-KEY" if name is None else name
+        if not there:
+            why = "no TCP-AO key covers it; give one with --sign-keys, or in --keys"
+        elif name in self._keys.names:
+            why = (
+                f"--map {old}={self._mapped(old)}, but no TCP-AO key of that name covers it ({', '.join(there)} would)"
+            )
+        else:
+            why = f"{', '.join(there)} cover it; say which with --map {old}=AO-KEY"
+        self._lack(f"TCP-MD5 between {pair}: {why}")
 
     def _lack(self, mistake: str) -> None:
         self.mistakes[mistake] = None
@@ -252,7 +263,3 @@ def _leave(kind: SegmentKind) -> Choice:
         return Choice(Action.KEEP, Outcome.LEFT, _LEFT_FOR[kind.reason])
     why = {Verdict.UNSIGNED: Left.UNSIGNED, Verdict.NO_KEY: Left.NO_KEY, Verdict.MALFORMED: Left.MALFORMED}
     return Choice(Action.KEEP, Outcome.LEFT, why.get(kind.verdict, Left.NO_KEY))
-
-
-def _shown(ends: tuple[Endpoint, Endpoint]) -> str:
-    return " and ".join(f"{ip_address(end.address)} port {end.port}" for end in ends)

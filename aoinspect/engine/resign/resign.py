@@ -19,6 +19,7 @@ from aoinspect.capture.stored import BrokenStreamError, open_stored
 from aoinspect.capture.stream import OctetStream
 from aoinspect.engine.check import Checker
 from aoinspect.engine.keyring import Keyring
+from aoinspect.engine.locate import LocateCounts
 from aoinspect.engine.pipeline import Analyzer, Progress
 from aoinspect.engine.recovery import Recovery
 from aoinspect.engine.resign.changing import Changer
@@ -46,6 +47,8 @@ class Resigned:
     """Why nothing was done -> numbers of the frames."""
     fixed_checksums: int
     """Segments that stayed as they were but for a repaired checksum, of TCP or of IPv4."""
+    located: LocateCounts
+    """What was met that is no TCP segment."""
     compression: str | None
     """Of the capture that was read."""
     damage: Damage | None
@@ -108,6 +111,7 @@ def resign(
         outcomes=_outcomes(plan),
         left={Left(why): plan.frames[plan.lefts == why] for why in np.unique(plan.lefts[plan.lefts > 0]).tolist()},
         fixed_checksums=changer.fixed_checksums,
+        located=analyzer.captures[0].located,
         compression=stream.compression,
         damage=damage,
     )

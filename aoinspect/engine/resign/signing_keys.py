@@ -56,14 +56,18 @@ class SigningKeys:
         UsageError where several do.
         """
         found = [key for key in self.of_pair(ends, opener) if key.name == name and key.method == method]
-        return self._only(found, name, ends)
+        return self._only(found, name, ends, opener)
 
-    def _only(self, found: list[SigningKey], name: str, ends: tuple[Endpoint, Endpoint]) -> SigningKey | None:
+    def _only(
+        self, found: list[SigningKey], name: str, ends: tuple[Endpoint, Endpoint], opener: int
+    ) -> SigningKey | None:
         """The key, where there is one; of several, one that both ends have."""
         found = [key for key in found if not key.is_refused] or found
         if len(found) > 1:
             origins = ", ".join(str(self.keyring.mkts[key.mkt].origin) for key in found)
-            raise UsageError(f"several keys named {name} cover {_shown(ends)} ({origins}): give them distinct names")
+            raise UsageError(
+                f"several keys named {name} cover {shown(ends, opener)} ({origins}): give them distinct names"
+            )
         return self._with_secret(found[0]) if found else None
 
     def counterpart(
@@ -78,7 +82,9 @@ class SigningKeys:
         found = [key for key in self.of_pair(ends, opener) if key.name == name and key.method == method]
         likeness = [self._likeness(key, mkt, binding) for key in found]
         most = max(likeness, default=())
-        return self._only([key for key, alike in zip(found, likeness, strict=True) if alike == most], name, ends)
+        return self._only(
+            [key for key, alike in zip(found, likeness, strict=True) if alike == most], name, ends, opener
+        )
 
     def _likeness(self, key: SigningKey, old: MasterKeyTuple, binding: Binding | None) -> tuple[bool, ...]:
         new = self.keyring.mkts[key.mkt]
@@ -142,7 +148,8 @@ class SigningKeys:
         )
 
 
-def _shown(ends: tuple[Endpoint, Endpoint]) -> str:
+def shown(ends: tuple[Endpoint, Endpoint], opener: int) -> str:
+    """A socket pair in words, the end that opened the connection first."""
     from ipaddress import ip_address
 
-    return " and ".join(f"{ip_address(end.address)} port {end.port}" for end in ends)
+    return " and ".join(f"{ip_address(end.address)} port {end.port}" for end in (ends[opener], ends[1 - opener]))

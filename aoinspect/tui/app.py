@@ -234,7 +234,9 @@ class InspectApp(Navigation):
             activity.go_on()
 
         def task() -> object:
-            is_whole = self.session.analysis.is_finished or not entry.tells_what_was_read
+            analysis = self.session.analysis
+            is_file = analysis.size is not None
+            is_whole = analysis.is_finished or not entry.tells_what_was_read or (entry.reads_anew and is_file)
             try:
                 told = entry.write(self.session, path, replaces, progress)
                 return told if is_whole else f"{told}; reading goes on, and it has what was read by then"

@@ -38,6 +38,8 @@ class Saving:
     write: Write
     tells_what_was_read: bool = True
     """It has only what was read by then, where reading goes on."""
+    reads_anew: bool = False
+    """It reads the file again, and so has only what came by then of a pipe."""
 
     def proposed(self, capture: str) -> str:
         """A name in the present directory for what is made from `capture`."""
@@ -96,7 +98,7 @@ SAVINGS = (
         "the whole capture, signed right under these keys",
         "-resigned{suffix}",
         _resigned,
-        tells_what_was_read=False,
+        reads_anew=True,
     ),
     Saving("a", "the whole capture, with the verdicts as comments for Wireshark", "-annotated.pcapng", _annotated),
     Saving("t", "the timeline of the chosen connection, as SVG", "-timeline.svg", _timeline),

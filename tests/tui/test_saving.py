@@ -18,7 +18,7 @@ from aoinspect.tui.session import Session
 from aoinspect.tui.spool import Spool
 from tests.conversation import Conversation
 from tests.packets import Record, ethernet, ip_fragments, write_pcap
-from tests.tui.running import messages, press, read_all, running, sample_session, session_on, type_line, until
+from tests.tui.running import SAMPLES, messages, press, read_all, running, sample_session, session_on, type_line, until
 from tests.tui.test_session import quiet
 
 
@@ -192,7 +192,9 @@ def test_what_is_saved_while_reading_goes_on_says_so(tmp_path: Path) -> None:
         async with running(session, wait=False) as (app, pilot):
             os.write(writing, Conversation().handshake().to_pcap())
             await until(pilot, lambda: app.packets.list.count == 3)
-            for key, is_told in (("p", True), ("r", True), ("s", False)):
+            app._check(load_keys([str(SAMPLES / "inject.toml")]))
+            await until(pilot, lambda: bool(session.store.peers))
+            for key, is_told in (("p", True), ("r", True), ("s", True), ("k", False)):
                 entry = next(entry for entry in SAVINGS if entry.key == key)
                 before = len(messages(app))
                 app._save(entry, str(tmp_path / key), replaces=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import signal
 import sys
 import time
@@ -187,6 +188,11 @@ class Shell(App[str | None]):
             # Not everywhere, and not in a thread of somebody else's program.
             with suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self._end_by, number)
+        if not self.is_headless:
+            # In place of Textual's, which starts to read keys once more, even while it is leaving: a terminal that goes
+            # away sends this signal, too.
+            with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(signal.SIGCONT, self._continue)
         self.run_worker(self._read, thread=True, group="read")
 
     async def on_event(self, event: events.Event) -> None:
@@ -237,6 +243,14 @@ class Shell(App[str | None]):
         """Leaves as by `q`, so that the terminal is as it was and nothing of a pipe stays in a temporary file."""
         self.ended_by = number
         self.exit()
+
+    def _continue(self) -> None:
+        """Takes the terminal again when the process was stopped: the shell had it meanwhile."""
+        if self._driver is None or self._exit or not self.is_running or not os.isatty(0):
+            return
+        self._driver.suspend_application_mode()
+        self._driver.resume_application_mode()
+        self.refresh(layout=True)
 
     def _fatal_error(self) -> None:
         """Leaves without Textual's traceback, which shows local variables: they may hold secrets."""

@@ -28,6 +28,7 @@ class Terminal:
 
     def __init__(self, command: str, size: tuple[int, int]) -> None:
         self._server = f"aoinspect-{uuid.uuid4().hex[:12]}"
+        self._is_closed = False
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), "sh")
         self.keys(f"{command}; echo status $?", "Enter")
 
@@ -56,7 +57,9 @@ class Terminal:
         return screen
 
     def close(self) -> None:
-        self._tmux("kill-server")
+        if not self._is_closed:
+            self._is_closed = True
+            self._tmux("kill-server")
 
 
 @pytest.fixture
@@ -174,3 +177,50 @@ def test_a_signal_leaves_the_terminal_as_it_was_and_no_temporary_file(
     screen = terminal.wait_until(lambda screen: "following" not in screen, "the end")
     assert "Traceback" not in screen
     terminal.wait_until(lambda _: not list(spooled.iterdir()), "the end of the temporary file")
+
+
+def test_a_terminal_that_goes_away_takes_the_program_along(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    """It sends SIGHUP and SIGCONT, here while the program is leaving already."""
+    number = tmp_path / "number"
+    program = f"exec {shlex.quote(sys.executable)} -m aoinspect tui -q {SAMPLES / 'rotation.pcap'}"
+    own = f"sh -c 'echo $$ >{number}; {program}'; true "
+    terminal = start("", before=f"cd {shlex.quote(str(PROJECT_ROOT))}; {own} || ")
+    terminal.wait_for("62 packets")
+    process = int(number.read_text(encoding="utf-8"))
+    os.kill(process, signal.SIGTERM)
+    terminal.close()
+    deadline = time.monotonic() + 90
+    while is_there(process):
+        assert time.monotonic() < deadline, "it goes on without a terminal"
+        time.sleep(0.1)
+
+
+def is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def state_of(process: int) -> str:
+    """As ps shows it: T is stopped."""
+    run = subprocess.run(["ps", "-o", "state=", "-p", str(process)], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def test_a_program_that_was_stopped_takes_the_terminal_again(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    number = tmp_path / "number"
+    program = f"exec {shlex.quote(sys.executable)} -m aoinspect tui -q {SAMPLES / 'rotation.pcap'}"
+    terminal = start("", before=f"cd {shlex.quote(str(PROJECT_ROOT))}; sh -c 'echo $$ >{number}; {program}'; true || ")
+    terminal.wait_for("62 packets")
+    process = int(number.read_text(encoding="utf-8"))
+    os.kill(process, signal.SIGSTOP)
+    terminal.wait_until(lambda _: state_of(process) == "T", "the stop")
+    # The terminal is still as the program had it, and hands on a return as what it is.
+    terminal.keys("fg", "C-j")
+    terminal.wait_until(lambda _: state_of(process) != "T", "the program")
+    terminal.keys("3")
+    terminal.wait_for("AO 1/101")
+    terminal.keys("q")
+    terminal.wait_until(lambda screen: "AO 1/101" not in screen, "the end")

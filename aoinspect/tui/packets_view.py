@@ -47,6 +47,8 @@ class PacketsView(Vertical):
         self._view: FrameView | None = None
         self._chosen_frame: int | None = None
         """The frame that was chosen here last."""
+        self._chosen_position = 0
+        """Where it stood in the list."""
         self.reveals = False
         self.list = LineList(id="packet-list", header=lambda: self._text.header(), widest=WIDEST)
         self.fields = FieldTree(id="fields")
@@ -136,12 +138,18 @@ class PacketsView(Vertical):
         event.stop()
         self.fields.choose_octet(event.octet)
 
+    def settle(self) -> None:
+        """Chooses the packet under the cursor, if that has moved and the message that tells it is still under way."""
+        if self.list.count and self.list.cursor != self._chosen_position:
+            self._choose(self.list.cursor)
+
     def _choose(self, position: int) -> None:
         if position >= len(self._visible):
             return
         row = self._visible.row_at(position)
         self._session.choose(row)
         self._chosen_frame = int(self._session.rows.frame[row])
+        self._chosen_position = position
         self.post_message(self.PacketWanted(row))
 
     # The packet.

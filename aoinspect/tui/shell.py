@@ -383,6 +383,7 @@ class Shell(App[str | None]):
 
         def apply() -> None:
             nonlocal is_done
+            self.packets.settle()
             change()
             is_done = True
             self.tick()

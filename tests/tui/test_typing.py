@@ -35,6 +35,18 @@ class TestKeysThatComeTogetherAreForWhatTheOneBeforeOpened:
 
         asyncio.run(walk())
 
+    def test_a_move_that_is_not_told_yet_when_a_filter_comes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def walk() -> None:
+            async with running(sample_session("inject")) as (app, pilot):
+                await press(pilot, "3")
+                # Everything in this thread, so that no message comes between.
+                monkeypatch.setattr(app, "hand_over", lambda call, *arguments: call(*arguments))
+                app.packets.list.go_to(2)
+                app.session.show("tcp.port == 179", lambda _: None)
+                assert app.packets.list.cursor == app.session.row == 2
+
+        asyncio.run(walk())
+
     def test_a_pasted_filter(self) -> None:
         async def walk() -> None:
             async with running(sample_session("inject")) as (app, pilot):

@@ -6,8 +6,9 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-# How long an example takes says how busy the machine is, and nothing of the project.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says how busy the machine is, and nothing of the project. All else stays as Hypothesis has
+# it, where CI is set the same examples each time.
+settings.register_profile("any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 # Shells start what they put into the background with SIGINT ignored, and that is inherited: the programs that the tests

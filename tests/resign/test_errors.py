@@ -154,6 +154,9 @@ sys.exit(ended.status)
 INTERRUPTED_RUN = """
 import os, signal, sys
 number = getattr(signal, sys.argv.pop(1))
+if signal.getsignal(number) is signal.SIG_IGN:
+    # As nohup has it, for whoever runs these tests.
+    signal.signal(number, signal.SIG_DFL)
 from aoinspect.engine.resign import rewriter
 from tests.resign.running import run_resign
 write = rewriter.Rewriter._write

@@ -13,6 +13,8 @@ from aoinspect.errors import KeyFileError
 
 MOST_OCTETS = 64 << 20
 """A key file that is larger is something else: a capture, or a device that never ends."""
+READABLE_BY_ALL = "every user of this machine can read this file and its secrets (chmod o-r helps)"
+"""What is warned of where `is_readable_by_all`."""
 
 
 def read_text(path: str) -> str:

@@ -14,7 +14,7 @@ from aoinspect.ao.mkt import MasterKeyTuple, Origin
 from aoinspect.errors import KeyFileError
 from aoinspect.keys.addresses import parse_endpoint, parse_prefix
 from aoinspect.keys.model import Address, KeyChain, KeyStore, KeyWarning, KnownConnection, Network, Peer
-from aoinspect.keys.text_file import is_readable_by_all, read_text
+from aoinspect.keys.text_file import READABLE_BY_ALL, is_readable_by_all, read_text
 from aoinspect.keys.toml_key import KeyReader
 from aoinspect.keys.toml_lines import scan
 from aoinspect.keys.toml_syntax import parse_toml
@@ -99,8 +99,7 @@ class _Document:
         ]
         warnings = self.keys.warnings
         if is_public and self.keys.has_inline_secret:
-            message = "every user of this machine can read this file and its secrets (chmod o-r helps)"
-            warnings.insert(0, KeyWarning(Origin(self.path, 1), message))
+            warnings.insert(0, KeyWarning(Origin(self.path, 1), READABLE_BY_ALL))
         warnings += [
             KeyWarning(chain.origin, f'no peer uses the key chain "{name}"')
             for name, chain in self.chains.items()

@@ -18,6 +18,7 @@ from aoinspect.errors import AoinspectError
 from aoinspect.keys import load_keys
 from aoinspect.keys.model import KeyStore
 from aoinspect.tui.actions import View
+from aoinspect.tui.activities import Activity
 from aoinspect.tui.analysis import Analysis
 from aoinspect.tui.help_text import help_text
 from aoinspect.tui.key_edits import KeyDraft, draft_of, joined, with_added_key, with_edited_key
@@ -26,7 +27,6 @@ from aoinspect.tui.prompts import ChoicePrompt, KeyPrompt, LinePrompt, TextScree
 from aoinspect.tui.save_menu import SAVINGS, Saving
 from aoinspect.tui.saving import FileExistsAlreadyError
 from aoinspect.tui.session import CANCELLED, Session
-from aoinspect.tui.shell import Activity
 
 if TYPE_CHECKING:
     from aoinspect.engine.explain import Account
@@ -54,7 +54,7 @@ class InspectApp(Navigation):
         if connection is None:
             self.notify("no connection is chosen", severity="warning")
             return
-        if self.goes_on(EXPLAINING):
+        if self.activities.goes_on(EXPLAINING):
             self.notify("explaining goes on; escape stops it", severity="warning")
             return
         under = self.session.analysis
@@ -181,7 +181,7 @@ class InspectApp(Navigation):
         self.ask(KeyPrompt(title, draft, check=check, is_new=is_new), take)
 
     def action_recover(self) -> None:
-        if self.goes_on(SEARCHING):
+        if self.activities.goes_on(SEARCHING):
             self.notify("the search goes on; escape stops it", severity="warning")
             return
         activity = Activity(SEARCHING, can_be_stopped=True)
@@ -202,7 +202,7 @@ class InspectApp(Navigation):
         session = self.session
         if self.screen.maximized is not None:
             self.screen.minimize()
-        elif self.stop_activity():
+        elif self.activities.stop_latest():
             pass
         elif session.pending is not None:
             session.pending.stop()

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -22,7 +21,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import Provider
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 from textual.widget import Widget
@@ -30,7 +29,8 @@ from textual.widgets import Static, TabbedContent, TabPane, Tabs
 
 from aoinspect.errors import AoinspectError, CaptureError
 from aoinspect.report.layout import printable
-from aoinspect.tui.actions import ACTIONS, Action, View, bindings_of, can_be_done, key_text
+from aoinspect.tui.actions import ACTIONS, Action, View, bindings_of, can_be_done
+from aoinspect.tui.activities import Activities, Activity
 from aoinspect.tui.analysis import Analysis
 from aoinspect.tui.connections_view import ConnectionsView
 from aoinspect.tui.findings_view import FindingsView
@@ -38,6 +38,7 @@ from aoinspect.tui.key_line import KeyLine
 from aoinspect.tui.keys_view import KeysView
 from aoinspect.tui.line_list import LineList
 from aoinspect.tui.packets_view import PacketsView
+from aoinspect.tui.palette import ActionProvider
 from aoinspect.tui.session import Session
 from aoinspect.tui.status_text import status_text
 from aoinspect.tui.timeline_view import TimelineView
@@ -57,48 +58,6 @@ _PATIENCE_SECONDS = 1.0
 """So long at most a key waits for what the one before it has opened."""
 _SWITCH_SECONDS = 0.0002
 """How long a reading thread may keep the interpreter from the one that answers keys."""
-
-
-@dataclass(eq=False, slots=True)
-class Activity:
-    """Something that goes on beside the keys."""
-
-    words: str
-    """What the status line says of it; "" for what takes a moment."""
-    can_be_stopped: bool = False
-    """Escape stops it."""
-    is_cancelled: bool = False
-    """It has been stopped, and notices when it looks next."""
-
-    def go_on(self) -> None:
-        """KeyboardInterrupt where it has been stopped."""
-        if self.is_cancelled:
-            raise KeyboardInterrupt
-
-
-class ActionProvider(Provider):
-    """The command palette: every action of the table."""
-
-    async def discover(self) -> Hits:
-        for action in ACTIONS:
-            yield DiscoveryHit(_palette_name(action), self._run(action), help=action.meaning)
-
-    async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for action in ACTIONS:
-            name = _palette_name(action)
-            score = matcher.match(name)
-            if score > 0:
-                yield Hit(score, matcher.highlight(name), self._run(action), help=action.meaning)
-
-    def _run(self, action: Action) -> Callable[[], None]:
-        app = self.app
-        assert isinstance(app, Shell)
-        return partial(app.run_from_palette, action)
-
-
-def _palette_name(action: Action) -> str:
-    return f"{action.title} ({key_text(action.keys[0])})"
 
 
 class ViewPane(TabPane):
@@ -156,8 +115,7 @@ class Shell(App[str | None]):
         self._shown_report: object = None
         self._shown_change = ""
         self._stale: set[View] = set(View)
-        self._activities: list[Activity] = []
-        """What goes on, the latest last."""
+        self.activities = Activities()
         self._wanted: tuple[Analysis, int] | None = None
         """The packet that is to be read again: an analysis, and a row of its table."""
         self._is_viewing = False
@@ -235,8 +193,7 @@ class Shell(App[str | None]):
     def on_unmount(self) -> None:
         self.has_frame = False
         # The program ends when all that goes on beside the keys has ended.
-        for activity in self._activities:
-            activity.is_cancelled = True
+        self.activities.stop_all()
         self.session.close()
 
     def _end_by(self, number: int) -> None:
@@ -320,7 +277,7 @@ class Shell(App[str | None]):
         """The status line, where it says something new; numbers that run are not told ten times a second."""
         now = time.monotonic()
         is_running = not self.session.analysis.is_finished or self.session.pending is not None
-        words = self._activity_words
+        words = self.activities.words
         state = self.session.last_change, self.session.visible, words.partition(":")[0], is_running
         if state == self._status_state and now < self._status_due:
             return
@@ -330,14 +287,6 @@ class Shell(App[str | None]):
         if status != self._shown_status or status.plain != self._shown_status.plain:
             self._shown_status = status
             self._status_line.update(status, layout=False)
-
-    @property
-    def _activity_words(self) -> str:
-        """What the status line says of what goes on."""
-        told = next((one for one in reversed(self._activities) if one.words), None)
-        if told is None:
-            return ""
-        return told.words + (" (escape stops)" if told.can_be_stopped else "")
 
     def refresh_view(self) -> None:
         """Brings the shown view up to date, if it is not."""
@@ -407,19 +356,8 @@ class Shell(App[str | None]):
             else:
                 self.hand_over(self._end_work, going_on, partial(then, outcome))
 
-        self._activities.append(going_on)
+        self.activities.add(going_on)
         self.run_worker(run, thread=True, group="work")
-
-    def goes_on(self, words: str) -> bool:
-        """Whether something whose words begin so goes on."""
-        return any(one.words.startswith(words) for one in self._activities)
-
-    def stop_activity(self) -> bool:
-        """Stops the latest of what can be stopped; whether there was any."""
-        stopped = next((one for one in reversed(self._activities) if one.can_be_stopped and not one.is_cancelled), None)
-        if stopped is not None:
-            stopped.is_cancelled = True
-        return stopped is not None
 
     @property
     def is_busy(self) -> bool:
@@ -428,10 +366,10 @@ class Shell(App[str | None]):
         session = self.session
         analysis, visible = session.analysis, session.visible
         known = analysis, visible, len(visible), (analysis.report, analysis.is_finished)
-        return bool(self._activities) or self._is_viewing or self._wanted is not None or shown != known
+        return bool(self.activities) or self._is_viewing or self._wanted is not None or shown != known
 
     def _end_work(self, activity: Activity, then: Callable[[], None]) -> None:
-        self._activities.remove(activity)
+        self.activities.remove(activity)
         then()
         self.tick()
 

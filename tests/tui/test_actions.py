@@ -16,9 +16,10 @@ from aoinspect.tui.app import InspectApp
 from aoinspect.tui.field_tree import FieldTree
 from aoinspect.tui.help_text import help_text
 from aoinspect.tui.line_list import LineList
+from aoinspect.tui.palette import ActionProvider
 from aoinspect.tui.prompts import ChoicePrompt, KeyPrompt, LinePrompt, TextScreen
 from aoinspect.tui.session import Session, TimeFormat
-from aoinspect.tui.shell import THEMES, ActionProvider
+from aoinspect.tui.shell import THEMES
 from dissectors.registry import Registry
 from tests.conversation import Conversation
 from tests.tui.running import Run, messages, press, running, sample_session, screen_text, type_line, until

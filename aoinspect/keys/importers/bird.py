@@ -17,7 +17,6 @@ from aoinspect.ao.mkt import MasterKeyTuple, Origin, TcpOptions
 from aoinspect.keys.importers.bird_includes import with_includes
 from aoinspect.keys.importers.braced import Statement, read_braced
 from aoinspect.keys.importers.model import (
-    READABLE_BY_ALL,
     Draft,
     ImportContext,
     Importer,
@@ -31,7 +30,7 @@ from aoinspect.keys.importers.model import (
 from aoinspect.keys.importers.ports import add_session
 from aoinspect.keys.importers.sessions import ChainUse, NoKeys, Password, Sessions, Settings
 from aoinspect.keys.model import KeyStore, KeyWarning, Network
-from aoinspect.keys.text_file import is_readable_by_all
+from aoinspect.keys.text_file import READABLE_BY_ALL, is_readable_by_all
 
 _TITLE = "BIRD"
 _WORDS = own_words(

@@ -50,7 +50,6 @@ ASSUMED_LENGTH = (
     "write a key file with `aoinspect keys import` and set mac-length = 16 in it"
 )
 """RFC 5926 has no HMAC-SHA-256; Linux and others cut it to 96 bits or to 128."""
-READABLE_BY_ALL = "every user of this machine can read this file and its secrets (chmod o-r helps)"
 _MOST_TOLD = 50
 """More mistakes than this in one file say nothing that the first ones do not."""
 

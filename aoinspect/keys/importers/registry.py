@@ -19,7 +19,7 @@ from aoinspect.keys.importers.gobgp import GOBGP
 from aoinspect.keys.importers.huawei import HUAWEI_VRP
 from aoinspect.keys.importers.junos import JUNOS
 from aoinspect.keys.importers.linux import LINUX
-from aoinspect.keys.importers.model import READABLE_BY_ALL, ImportContext, Importer
+from aoinspect.keys.importers.model import ImportContext, Importer
 from aoinspect.keys.importers.nokia import NOKIA_SR_OS
 from aoinspect.keys.importers.openconfig import OPENCONFIG
 from aoinspect.keys.importers.ours import OURS
@@ -27,7 +27,7 @@ from aoinspect.keys.importers.rustbgpd import RUSTBGPD
 from aoinspect.keys.importers.terminal import GUESSED, SECOND_DEVICE, second_device, without_session
 from aoinspect.keys.importers.yang import IETF, ZEBRA_RS
 from aoinspect.keys.model import KeyStore, KeyWarning, Network
-from aoinspect.keys.text_file import MOST_OCTETS, decode_text, is_readable_by_all, read_octets
+from aoinspect.keys.text_file import MOST_OCTETS, READABLE_BY_ALL, decode_text, is_readable_by_all, read_octets
 
 IMPORTERS: tuple[Importer, ...] = (
     OURS,
